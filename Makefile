@@ -1,0 +1,102 @@
+# Everything a developer does, by name. Needs make and Python 3.11+; bare `make` prints the list.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --retries 2
+UV_LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+
+# Both distributions: the product and the public event contract.
+PROJECTS := pyproject.toml events/pyproject.toml
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/devstack.stamp ## Start Kafka, Redis and every process; Ctrl-C stops them
+	@$(PY) -m devstack run
+
+.PHONY: stop
+stop: $(VENV)/devstack.stamp ## Stop what `make run` started
+	@$(PY) -m devstack stop
+
+.PHONY: reset
+reset: $(VENV)/devstack.stamp ## Stop, and delete the local data (downloads stay)
+	@$(PY) -m devstack reset
+
+.PHONY: status
+status: $(VENV)/devstack.stamp ## Show what runs, and where
+	@$(PY) -m devstack status
+
+.PHONY: demo
+demo: $(VENV)/dev.stamp ## Post thousands of real names to the running stack, then check every one
+	@$(PY) -m benchmarks.demo
+
+.PHONY: check
+check: $(VENV)/dev.stamp ## Format, lint, types, import rules, unit and property tests; needs no services
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy .
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest tests/unit tests/property
+
+.PHONY: test
+test: $(VENV)/dev.stamp ## Every test, against real Kafka and Redis
+	$(PY) -m pytest
+
+.PHONY: bench
+bench: $(VENV)/dev.stamp ## Measure the rates against a plain CRUD service
+	@$(PY) -m benchmarks
+
+.PHONY: format
+format: $(VENV)/dev.stamp ## Format the code and mend what the linter can mend
+	$(PY) -m ruff check --fix-only .
+	$(PY) -m ruff format .
+
+# Each smaller lock takes its versions from requirements/dev.txt, so all agree. UPGRADE=--upgrade takes newer versions.
+.PHONY: lock
+lock: $(VENV)/dev.stamp ## Make the lock files anew from pyproject.toml (UPGRADE=--upgrade: newer versions)
+	$(UV_LOCK) $(UPGRADE) $(PROJECTS) --group dev -o requirements/dev.txt
+	$(UV_LOCK) $(PROJECTS) -c requirements/dev.txt -o requirements/runtime.txt
+	$(UV_LOCK) $(PROJECTS) --group devstack -c requirements/dev.txt -o requirements/devstack.txt
+	$(UV_LOCK) --group java -o requirements/java.txt
+
+.PHONY: clean
+clean: ## Delete the virtual environment and what tools left behind; ./var stays
+	rm -rf $(VENV) build dist events/build events/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .coverage .coverage.* coverage.xml htmlcov
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "$(PYTHON) is not on the PATH: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is older than Python 3.11: name a newer one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making the virtual environment $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) >/dev/null || { rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian: apt install python3-venv)" >&2; \
+		exit 1; }
+
+# $(1): the lock to install.
+define install
+	@echo "Installing $$(grep -c '==' $(1)) locked packages from $(1) ..."
+	@{ $(PIP) --require-hashes -r $(1) && $(PIP) --no-deps --no-build-isolation -e ./events -e .; } \
+		2>$(VENV)/install.log || { grep -h '^ERROR' $(VENV)/install.log | tail -n 1; \
+		echo "The packages could not be installed: check the network and run make again; all of pip's words: $(VENV)/install.log"; \
+		exit 1; } >&2
+	@touch $@
+endef
+
+$(VENV)/devstack.stamp: requirements/devstack.txt | $(VENV)/pyvenv.cfg
+	$(call install,$<)
+
+# The full set holds the smaller one, so `make run` after `make check` installs nothing.
+$(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/pyvenv.cfg
+	$(call install,$<)
+	@touch $(VENV)/devstack.stamp

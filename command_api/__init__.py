@@ -1,0 +1,1 @@
+"""The command API: the write side. HTTP -> command -> decide -> reserve -> append -> verdict."""

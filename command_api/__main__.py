@@ -1,0 +1,27 @@
+"""`python -m command_api`: serve the command API."""
+
+import asyncio
+
+from command_api.settings import CommandSettings
+from runtime import logs, server, startup
+from runtime.settings import load
+
+
+def main() -> None:
+    """Check what the process needs, then serve until SIGTERM."""
+    settings = load(CommandSettings)
+    logs.configure(settings, "command-api")
+    asyncio.run(_check(settings))
+    server.run("command_api.app:create_app", settings, host=settings.command_api_host, port=settings.command_api_port)
+
+
+async def _check(settings: CommandSettings) -> None:
+    # Imported here: the server has to settle how metrics are shared before anything imports them.
+    from command_api.event_log import check_topics
+    from command_api.store import check_redis
+
+    await asyncio.gather(asyncio.to_thread(check_topics, settings), check_redis(settings))
+
+
+if __name__ == "__main__":
+    startup.main(main)

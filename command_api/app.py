@@ -1,0 +1,38 @@
+"""The command API, wired together."""
+
+from command_api import problems
+from command_api.commands import ReinstateUser, SuspendUser
+from command_api.description import document
+from command_api.event_log import EventLog
+from command_api.resources import OneUser, Outcomes, Suspension, Users, Writes
+from command_api.responses import Responses
+from command_api.settings import CommandSettings
+from command_api.store import Store
+from command_api.writer import Writer
+from runtime.http import App, create_falcon_app
+
+
+def create_app(settings: CommandSettings, store: Store | None = None, event_log: EventLog | None = None) -> App:
+    """Build the app; its clients connect when it starts. Tests give their own collaborators."""
+    store = store or Store(settings)
+    event_log = event_log or EventLog(settings)
+
+    async def kafka() -> str | None:
+        return None if event_log.reachable else "no broker answers"
+
+    app = create_falcon_app(
+        document(),
+        checks={"kafka": kafka, "redis": store.not_ready_because},
+        access_log=settings.access_log,
+        on_startup=[store.start, event_log.start],
+        on_shutdown=[store.close, event_log.close],
+    )
+    problems.install(app)
+    public_url = str(settings.public_url) if settings.public_url else None
+    writes = Writes(Writer(settings, store, event_log), store, Responses(public_url), settings.max_body_bytes)
+    app.add_route("/users", Users(writes))
+    app.add_route("/users/{user_id}", OneUser(writes))
+    app.add_route("/users/{user_id}/suspend", Suspension(writes, SuspendUser))
+    app.add_route("/users/{user_id}/reinstate", Suspension(writes, ReinstateUser))
+    app.add_route("/writes/{write_token}", Outcomes(store, settings.kafka_partitions))
+    return app

@@ -1,0 +1,21 @@
+"""The command API's settings."""
+
+from pydantic import Field
+
+from runtime.settings import HttpSettings, KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings
+
+
+class CommandSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSettings, HttpSettings):
+    """What the command API reads from the environment."""
+
+    command_api_host: str = Field("127.0.0.1", description="Address that the command API listens on")
+    command_api_port: Port = Field(8001, description="Port of the command API")
+    write_budget_seconds: float = Field(
+        8, gt=0, le=300, description="What all waits and new decisions of one write may take together"
+    )
+    max_writes_in_flight: int = Field(
+        1000, ge=1, description="Writes that one worker process takes on at once; more are answered 503"
+    )
+    startup_wait_seconds: float = Field(
+        60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
+    )

@@ -1,0 +1,1 @@
+"""Real Kafka and Redis on a machine without Docker, for `make run` and for the tests."""

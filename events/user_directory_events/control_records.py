@@ -1,0 +1,50 @@
+"""Records of the log that belong to no user."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from user_directory_events.user_events import Envelope, Frozen, NoData
+
+
+class LogIdentityData(Frozen):
+    """What is fixed for the life of a log."""
+
+    log_id: Annotated[str, Field(min_length=36, max_length=36)]
+    partitions: Annotated[int, Field(ge=1)]
+
+
+class LogIdentity(Envelope):
+    """The first record of partition 0: names the log and fixes its partition count for ever."""
+
+    type: Literal["log.identity"] = "log.identity"
+    dataschema: Literal["log.identity/1"] = "log.identity/1"
+    data: LogIdentityData
+
+
+class EpochOpenedData(Frozen):
+    """An epoch under which events are accepted from here on in this partition."""
+
+    epoch: Annotated[str, Field(min_length=1)]
+
+
+class EpochOpened(Envelope):
+    """Reservations made under any earlier epoch are worth nothing from here on in this partition."""
+
+    type: Literal["log.epoch"] = "log.epoch"
+    dataschema: Literal["log.epoch/1"] = "log.epoch/1"
+    data: EpochOpenedData
+
+
+class Tick(Envelope):
+    """Shows the broker's clock in an idle partition, so that its watermark moves on."""
+
+    type: Literal["log.tick"] = "log.tick"
+    dataschema: Literal["log.tick/1"] = "log.tick/1"
+    data: NoData = NoData()
+
+
+ControlRecord = LogIdentity | EpochOpened | Tick
+
+TICK_KEY = b"tick"
+"""All ticks of a partition share this key, so compaction keeps one."""

@@ -1,0 +1,105 @@
+"""The topics: their configuration, their creation and their check."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import TopicAlreadyExistsError
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+class WrongTopic(Exception):
+    """A topic is missing or is not configured as the log needs it; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a topic must be like.
+
+    `required` is checked at every start: another value would break a promise. `initial` is only set when the topic is
+    created, and an operator may change it.
+    """
+
+    name: str
+    partitions: int
+    replication_factor: int
+    required: Mapping[str, str]
+    initial: Mapping[str, str]
+
+
+def events_topic(name: str, *, partitions: int, replication_factor: int, min_insync_replicas: int) -> Topic:
+    """Return the log of record: compacted, though every key is unique, so that an erasure can remove single records."""
+    return Topic(
+        name,
+        partitions,
+        replication_factor,
+        {
+            "cleanup.policy": "compact",
+            "message.timestamp.type": "LogAppendTime",
+            "min.insync.replicas": str(min_insync_replicas),
+            "unclean.leader.election.enable": "false",
+        },
+        # A tombstone's record must be gone within a week of an erasure.
+        {"max.compaction.lag.ms": str(7 * _DAY_MS), "segment.ms": str(_DAY_MS)},
+    )
+
+
+def quarantine_topic(name: str, *, replication_factor: int, min_insync_replicas: int) -> Topic:
+    """Return the topic of records that could not be applied, kept for as long as the log."""
+    return Topic(
+        name,
+        1,
+        replication_factor,
+        {"min.insync.replicas": str(min_insync_replicas), "unclean.leader.election.enable": "false"},
+        {"cleanup.policy": "compact"},
+    )
+
+
+def create_missing(admin: KafkaAdminClient, topics: list[Topic]) -> list[str]:
+    """Create the topics that are not there; return their names."""
+    existing = set(admin.list_topics())
+    missing = [topic for topic in topics if topic.name not in existing]
+    for topic in missing:
+        options = {
+            "num_partitions": topic.partitions,
+            "replication_factor": topic.replication_factor,
+            "configs": {**topic.required, **topic.initial},
+        }
+        # Another process may have been faster; `verify` judges what it made.
+        with suppress(TopicAlreadyExistsError):
+            admin.create_topics({topic.name: options}, wait_for_metadata=True)
+    return [topic.name for topic in missing]
+
+
+def verify(admin: KafkaAdminClient, topics: list[Topic]) -> None:
+    """Check that the topics are what the log needs.
+
+    Raises:
+        WrongTopic: naming each topic, each setting, what it is and what it must be.
+    """
+    described = {topic["name"]: topic for topic in admin.describe_topics([topic.name for topic in topics])}
+    faults: list[str] = []
+    for topic in topics:
+        metadata = described.get(topic.name)
+        if metadata is None or metadata.get("error_code"):
+            faults.append(f"topic {topic.name} does not exist: run `python -m projector topics`")
+            continue
+        partitions = len(metadata["partitions"])
+        if partitions != topic.partitions:
+            faults.append(f"topic {topic.name} has {partitions} partitions, KAFKA_PARTITIONS says {topic.partitions}")
+        actual = _configuration(admin, topic.name)
+        faults += [
+            f"topic {topic.name} has {key}={actual.get(key)}, it must be {value}"
+            for key, value in topic.required.items()
+            if actual.get(key) != value
+        ]
+    if faults:
+        raise WrongTopic("; ".join(faults))
+
+
+def _configuration(admin: KafkaAdminClient, name: str) -> dict[str, str]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, name)
+    described = admin.describe_configs([resource], config_filter="all")
+    return {key: config["value"] for key, config in described["topic"][name].items()}

@@ -1,0 +1,312 @@
+"""The projector's loop: poll, fold, apply; and beside it ticks, epochs and commits.
+
+Three kinds of trouble are told apart. Retriable (Redis or Kafka does not answer, the checkpoint is elsewhere): nothing
+is committed, the partitions go back to their checkpoints. Poison (a record that does not decode): to the quarantine,
+and on. Anything else ends the process, uncommitted, with its traceback.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError
+
+from projector.event_log import EventLog
+from projector.guard import EpochOpener
+from projector.projection import Judgement, LogEntry, project
+from projector.settings import ProjectorSettings
+from projector.store import ReadModelStore, RedisError
+from read_models.calls import OtherGeneration
+from read_models.projector_calls import Batch
+from read_models.records import LivePointer
+from runtime import metrics
+from user_directory_events import EpochOpened, LogRecord, Tick, Undecodable, UnknownSchema, UserEvent, Verdict, decode
+
+_POLL_MS = 100
+_IDLE_POLL_MS = 10
+_GUARD_EVERY_SECONDS = 0.1
+_UPKEEP_EVERY_SECONDS = 1.0
+_RETRY_AFTER_SECONDS = 0.2
+_LIVE_WITHIN_MS = 60_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """One partition's share of a poll, decoded."""
+
+    partition: int
+    position: int
+    next_position: int
+    entries: list[LogEntry]
+
+    def events(self) -> list[UserEvent]:
+        return [entry.record for entry in self.entries if isinstance(entry.record, UserEvent)]
+
+
+class Projector:
+    """Applies the partitions that the consumer group gives it."""
+
+    def __init__(
+        self,
+        settings: ProjectorSettings,
+        log_id: str,
+        store: ReadModelStore,
+        connect: Callable[..., EventLog] = EventLog,
+    ) -> None:
+        self._log_id = log_id
+        self._store = store
+        self._skew_ms = round(settings.clock_skew_seconds * 1000)
+        self._batch_records = settings.projector_batch_records
+        self._live: LivePointer | None = None
+        self._positions: dict[int, int] = {}
+        self._unplaced: set[int] = set()
+        self._stopped: dict[int, str] = {}
+        self._last_projected: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
+        self._looped_at = time.monotonic()
+        self._next_guard = self._next_upkeep = 0.0
+        self._stopping = False
+        self._event_log = connect(settings, on_assigned=self._assigned, on_revoked=self._revoked)
+        self._opener = EpochOpener(store, self._event_log.append_epoch)
+
+    # --- what health asks
+
+    def seconds_since_loop(self) -> float:
+        """Return how long ago the loop went round: a stuck loop is a dead process."""
+        return time.monotonic() - self._looped_at
+
+    def not_ready_because(self) -> str | None:
+        """Say why records wait, or None."""
+        if self._stopped:
+            return "; ".join(f"partition {partition}: {reason}" for partition, reason in self._stopped.items())
+        if self._unplaced:
+            return f"{len(self._unplaced)} partitions wait for Redis"
+        return None
+
+    # --- the loop
+
+    def stop(self) -> None:
+        """End `run` after the batch in hand."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Project until stopped, then leave the group."""
+        try:
+            while not self._stopping:
+                self._looped_at = time.monotonic()
+                try:
+                    self._step()
+                except (RedisError, OtherGeneration) as error:
+                    log.warning("redis unavailable", extra={"error": type(error).__name__, "reason": str(error)})
+                    self._back_to_checkpoint(list(self._positions))
+                    time.sleep(_RETRY_AFTER_SECONDS)
+                except KafkaError as error:
+                    log.warning("kafka unavailable", extra={"error": type(error).__name__, "reason": str(error)})
+                    self._back_to_checkpoint(list(self._positions))
+                    time.sleep(_RETRY_AFTER_SECONDS)
+        finally:
+            self._event_log.close()
+
+    def _step(self) -> None:
+        polled = self._event_log.poll(_POLL_MS if self._unhurried() else _IDLE_POLL_MS)
+        if self._unplaced:
+            self._place()
+        if self._live is not None and polled:
+            self._project(self._live, polled)
+        now = time.monotonic()
+        if self._live is not None and now >= self._next_guard and 0 in self._positions:
+            self._next_guard = now + _GUARD_EVERY_SECONDS
+            self._opener.step(self._live, self._confirm_ownership)
+        if self._live is not None and now >= self._next_upkeep:
+            self._next_upkeep = now + _UPKEEP_EVERY_SECONDS
+            self._upkeep(self._live)
+
+    def _unhurried(self) -> bool:
+        return not self._unplaced
+
+    # --- partitions come and go
+
+    def _assigned(self, partitions: set[int]) -> None:
+        log.info("partitions assigned", extra={"partitions": sorted(partitions)})
+        self._unplaced |= partitions
+
+    def _revoked(self, partitions: set[int]) -> None:
+        log.info("partitions revoked", extra={"partitions": sorted(partitions)})
+        self._unplaced -= partitions
+        for partition in partitions:
+            self._positions.pop(partition, None)
+            self._stopped.pop(partition, None)
+            self._committed.pop(partition, None)
+        if 0 in partitions:
+            self._opener.abandon()
+
+    def _back_to_checkpoint(self, partitions: Sequence[int]) -> None:
+        for partition in partitions:
+            self._event_log.hold(partition)
+            self._positions.pop(partition, None)
+            self._unplaced.add(partition)
+
+    def _place(self) -> None:
+        """Read on from the checkpoints in Redis, which alone know what was applied."""
+        partitions = sorted(self._unplaced)
+        self._live = self._store.begin(self._log_id, self._event_log.first_positions(partitions))
+        for partition, progress in self._store.progress(self._live, partitions).items():
+            self._event_log.place(partition, progress.position)
+            self._positions[partition] = progress.position
+            self._unplaced.discard(partition)
+
+    # --- records
+
+    def _project(self, live: LivePointer, polled: Mapping[int, Sequence[ConsumerRecord]]) -> None:
+        waiting = {p: list(records) for p, records in polled.items() if p in self._positions}
+        while waiting:
+            turn = [self._decode(p, records[: self._batch_records]) for p, records in waiting.items()]
+            refused = self._apply(live, [decoded for decoded in turn if decoded.next_position > decoded.position])
+            waiting = {
+                p: records[self._batch_records :]
+                for p, records in waiting.items()
+                if len(records) > self._batch_records and p not in refused and p not in self._stopped
+            }
+
+    def _decode(self, partition: int, records: Sequence[ConsumerRecord]) -> _Decoded:
+        position = next_position = self._positions[partition]
+        entries = []
+        for record in records:
+            try:
+                # A tombstone says that an event was erased, and that is all it says.
+                if record.value is not None:
+                    entries.append(LogEntry(record.offset, record.timestamp, decode(record.value)))
+            except Undecodable as error:
+                self._event_log.quarantine(partition, record, str(error))
+                metrics.QUARANTINED_RECORDS.labels("undecodable").inc()
+                extra = {"partition": partition, "offset": record.offset, "reason": str(error)}
+                log.error("record quarantined", extra=extra)  # noqa: TRY400 - no trace: the fault is the record's
+            except UnknownSchema as error:
+                self._stop_partition(partition, record.offset, str(error))
+                break
+            next_position = record.offset + 1
+        return _Decoded(partition, position, next_position, entries)
+
+    def _stop_partition(self, partition: int, offset: int, reason: str) -> None:
+        """Stand still before a record of a newer release: to skip it would be to lose it."""
+        self._event_log.hold(partition)
+        self._stopped[partition] = f"{reason} (offset {offset}): deploy a projector that knows it"
+        log.error("partition stopped", extra={"partition": partition, "offset": offset, "reason": reason})
+
+    def _apply(self, live: LivePointer, turn: Sequence[_Decoded]) -> set[int]:
+        """Apply one batch per partition; return the partitions whose batch was refused."""
+        started = time.perf_counter()
+        users = {d.partition: sorted({event.subject for event in d.events()}) for d in turn}
+        checkpoints = self._store.load(live, users)
+        refused = set()
+        ready: list[tuple[Batch, list[Judgement], _Decoded]] = []
+        for decoded in turn:
+            checkpoint = checkpoints[decoded.partition]
+            if checkpoint.progress is None or checkpoint.progress.position != decoded.position:
+                refused.add(decoded.partition)
+                continue
+            versions = {user: record.version for user, record in checkpoint.records.items()}
+            old = [e for e in decoded.events() if e.sequence <= versions.get(e.subject, 0)]
+            batch, judgements = project(
+                decoded.entries,
+                partition=decoded.partition,
+                position=decoded.position,
+                next_position=decoded.next_position,
+                progress=checkpoint.progress,
+                records=checkpoint.records,
+                known_ids=self._store.known_ids(live, [(e.id, e.subject, e.sequence) for e in old]),
+                keys=self._store.keys.generation(live.generation),
+                skew_ms=self._skew_ms,
+            )
+            ready.append((batch, judgements, decoded))
+        for (batch, judgements, decoded), reply in zip(
+            ready, self._store.apply(live, [batch for batch, _, _ in ready]), strict=True
+        ):
+            if reply == "refused":
+                refused.add(batch.partition)
+                continue
+            self._positions[batch.partition] = batch.progress.position
+            self._report(batch.partition, judgements, decoded)
+        metrics.APPLY_DURATION.observe(time.perf_counter() - started)
+        if refused:
+            metrics.REFUSED_BATCHES.labels("checkpoint").inc(len(refused))
+            log.warning("batch refused", extra={"partitions": sorted(refused)})
+            self._back_to_checkpoint(sorted(refused))
+        return refused
+
+    # --- what others see
+
+    def _report(self, partition: int, judgements: Sequence[Judgement], decoded: _Decoded) -> None:
+        metrics.BATCH_SIZE.observe(len(decoded.entries))
+        if decoded.entries:
+            self._last_projected[partition] = decoded.entries[-1].timestamp
+        for entry in decoded.entries:
+            if not isinstance(entry.record, UserEvent):
+                metrics.RECORDS.labels(_kind(entry.record), "").inc()
+        live_since = time.time() * 1000 - _LIVE_WITHIN_MS
+        for judgement in judgements:
+            event, verdict = judgement.event, judgement.verdict
+            if verdict is None:
+                metrics.DUPLICATE_EVENTS.inc()
+                log.error("duplicate event ignored", extra=_where(partition, judgement))
+                continue
+            metrics.RECORDS.labels("event", verdict.name.lower()).inc()
+            if verdict is not Verdict.ACCEPTED:
+                metrics.VOID_EVENTS.labels(verdict.name.lower()).inc()
+                log.warning("event void", extra={**_where(partition, judgement), "reason": verdict.value})
+            elif judgement.fault is not None:
+                metrics.QUARANTINED_RECORDS.labels("unfit").inc()
+                log.error("event unfit", extra={**_where(partition, judgement), "reason": str(judgement.fault)})
+            elif judgement.entry.timestamp >= live_since:
+                log.info("event projected", extra={**_where(partition, judgement), "type": event.type})
+
+    def _upkeep(self, live: LivePointer) -> None:
+        placed = sorted(self._positions)
+        for partition in self._store.overdue(placed):
+            # A busy partition moves its watermark by itself.
+            if self._last_projected.get(partition, 0) < time.time() * 1000 - _UPKEEP_EVERY_SECONDS * 1000:
+                self._event_log.append_tick(partition)
+                metrics.TICKS.inc()
+        caught_up = True
+        for partition in placed:
+            lag = self._event_log.lag(partition, self._positions[partition])
+            caught_up = caught_up and lag == 0
+            if lag is not None:
+                metrics.LAG_RECORDS.labels(str(partition)).set(lag)
+                since = self._last_projected.get(partition)
+                metrics.LAG_SECONDS.labels(str(partition)).set(time.time() - since / 1000 if lag and since else 0)
+        if caught_up and placed:
+            # Other projectors' partitions may still be behind, so one reading is a hint; a value that stays is a fault.
+            metrics.DOUBLE_OWNERS.set(self._store.conflicts(live))
+        if self._positions != self._committed:
+            self._confirm_ownership()
+
+    def _confirm_ownership(self) -> None:
+        """Commit the positions, which only a member of the group's present generation can."""
+        positions = dict(self._positions)
+        if positions:
+            self._event_log.commit(positions)
+            self._committed = positions
+
+
+def _kind(record: LogRecord) -> str:
+    if isinstance(record, EpochOpened):
+        return "epoch"
+    return "tick" if isinstance(record, Tick) else "identity"
+
+
+def _where(partition: int, judgement: Judgement) -> dict[str, object]:
+    event = judgement.event
+    return {
+        "partition": partition,
+        "offset": judgement.entry.offset,
+        "event_id": event.id,
+        "user_id": event.subject,
+        "sequence": event.sequence,
+        "traceparent": event.traceparent,
+        "correlation_id": event.correlationid,
+    }

@@ -1,0 +1,255 @@
+"""From records of one partition to the changes of the read models: pure, no clock, no socket.
+
+The state of a partition's users moves with that partition's checkpoint only. So a batch can be computed here from what
+Redis held at the checkpoint, and Redis has to check nothing but that the checkpoint is still the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from read_models.keys import GenerationKeys
+from read_models.projector_calls import Batch
+from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, Presence, UserRecord
+from user_directory_events import (
+    CannotEvolve,
+    EpochOpened,
+    Gone,
+    LogRecord,
+    UniqueField,
+    User,
+    UserErased,
+    UserEvent,
+    UserState,
+    Verdict,
+    comparable,
+    encode,
+    evolve,
+    judge,
+)
+
+MOST_ARGUMENTS = 1000
+IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000
+NO_RECORD = UserRecord(version=0, partition=0, offset=-1, presence="none")
+
+Claims = dict[UniqueField, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One record of the log that could be decoded, with the broker's timestamp in milliseconds."""
+
+    offset: int
+    timestamp: int
+    record: LogRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the projector made of one event; None as verdict: a later copy of an event that was judged before."""
+
+    entry: LogEntry
+    event: UserEvent
+    verdict: Verdict | None
+    fault: CannotEvolve | None = None
+
+
+@dataclass(slots=True)
+class _WorkingUser:
+    """A user while a batch is folded."""
+
+    user_id: str
+    before: UserRecord
+    version: int
+    offset: int
+    void_ids: list[str]
+    state: UserState
+    claims_before: Claims
+    created_before: str | None
+    marks: dict[UniqueField, str] = field(default_factory=dict)
+    history: list[bytes] = field(default_factory=list)
+    first_new_sequence: int = 0
+    history_forgotten: bool = False
+    changed: bool = False
+
+    @classmethod
+    def load(cls, user_id: str, record: UserRecord) -> "_WorkingUser":
+        state = record.state(user_id)
+        created = state.created_at if isinstance(state, User) else None
+        return cls(
+            user_id, record, record.version, record.offset, list(record.void_ids), state, _claims(state), created
+        )
+
+    @property
+    def erased(self) -> bool:
+        return isinstance(self.state, Gone) and self.state.erased
+
+
+def project(
+    entries: Sequence[LogEntry],
+    *,
+    partition: int,
+    position: int,
+    next_position: int,
+    progress: PartitionProgress,
+    records: Mapping[str, UserRecord],
+    known_ids: set[str],
+    keys: GenerationKeys,
+    skew_ms: int,
+) -> tuple[Batch, list[Judgement]]:
+    """Fold records over what Redis holds; return what to write and the verdicts.
+
+    Args:
+        entries: the decoded records, in offset order; those that could not be decoded are left out.
+        partition: their partition.
+        position: where the batch starts; it is the checkpoint.
+        next_position: where the next batch starts.
+        progress: the partition's progress before the batch.
+        records: the records of all users named by events, by user id; a missing one is a user without events.
+        known_ids: ids of these events that are in their user's history already.
+        keys: the keys of the generation.
+        skew_ms: largest difference between the brokers' clocks, S of the protocol.
+    """
+    users: dict[str, _WorkingUser] = {}
+    judgements: list[Judgement] = []
+    epochs: list[str] = []
+    epoch, watermark = progress.epoch, progress.watermark
+    outcomes: list[tuple[str, str, int]] = []
+    for entry in entries:
+        watermark = max(watermark, entry.timestamp - skew_ms)
+        record = entry.record
+        if isinstance(record, EpochOpened):
+            epoch = record.data.epoch
+            epochs.append(epoch)
+        if not isinstance(record, UserEvent):
+            continue
+        user = users.get(record.subject)
+        if user is None:
+            user = _WorkingUser.load(record.subject, records.get(record.subject, NO_RECORD))
+            users[record.subject] = user
+        judgement = _judge(entry, record, user, epoch, known_ids)
+        judgements.append(judgement)
+        if judgement.verdict is Verdict.ACCEPTED and record.idempotencykey and record.idempotencyhash:
+            outcomes.append(_idempotent_outcome(keys, record, entry, partition))
+    batch = Batch(
+        partition,
+        position,
+        PartitionProgress(next_position, watermark, epoch),
+        epochs,
+        [judgement.event.id for judgement in judgements],
+    )
+    changed = [user for user in users.values() if user.changed]
+    batch.changes.extend(_changes(changed, keys, partition))
+    batch.changes.extend(("SET", (key, value, "PXAT", expiry)) for key, value, expiry in outcomes)
+    return batch, judgements
+
+
+def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | None, known_ids: set[str]) -> Judgement:
+    if event.id in known_ids or event.id in user.void_ids:
+        return Judgement(entry, event, None)
+    verdict = judge(event, entry.timestamp, epoch=epoch, version=user.version, erased=user.erased)
+    user.changed = True
+    if verdict is not Verdict.ACCEPTED:
+        user.void_ids.append(event.id)
+        return Judgement(entry, event, verdict)
+    known_ids.add(event.id)
+    fault: CannotEvolve | None = None
+    claims = _claims(user.state)
+    try:
+        user.state = evolve(user.state, event)
+    except CannotEvolve as error:
+        fault = error
+    for name, value in _claims(user.state).items():
+        if claims.get(name) != value:
+            user.marks[name] = f"{entry.timestamp} {event.id}"
+    user.version, user.offset = event.sequence, entry.offset
+    if isinstance(event, UserErased):
+        user.history, user.history_forgotten = [], True
+    if not user.history:
+        user.first_new_sequence = event.sequence
+    user.history.append(HistoryEntry(event.id, entry.offset, entry.timestamp, encode(event)[1]).encode())
+    return Judgement(entry, event, verdict, fault)
+
+
+def _claims(state: UserState) -> Claims:
+    if not isinstance(state, User):
+        return {}
+    claims: Claims = {"email": comparable("email", state.email)}
+    if state.external_id is not None:
+        claims["external_id"] = comparable("external_id", state.external_id)
+    return claims
+
+
+def _idempotent_outcome(
+    keys: GenerationKeys, event: UserEvent, entry: LogEntry, partition: int
+) -> tuple[str, str, int]:
+    outcome = IdempotentOutcome(
+        event.idempotencyhash or "", event.subject, event.sequence, event.id, partition, entry.offset
+    )
+    key = keys.idempotency(event.actor or "", event.idempotencykey or "")
+    return key, outcome.encode(), entry.timestamp + IDEMPOTENCY_KEPT_MS
+
+
+def _changes(
+    users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int
+) -> Iterator[tuple[str, Sequence[str | bytes | int]]]:
+    # Releases first, so that a value passed on within a batch never looks claimed twice.
+    for user in users:
+        now = _claims(user.state)
+        for name, value in user.claims_before.items():
+            if now.get(name) != value:
+                yield "unclaim", (keys.claims(name, value), user.user_id)
+    for user in users:
+        for name, value in _claims(user.state).items():
+            if user.claims_before.get(name) != value:
+                yield "claim", (keys.claims(name, value), user.user_id, user.marks[name])
+    yield from _history_changes(users, keys)
+    yield from _index_changes(users, keys)
+    pairs: list[str | bytes | int] = []
+    for user in users:
+        pairs += [keys.user(user.user_id), _record(user, partition).encode()]
+    yield from _variadic("MSET", (), pairs)
+
+
+def _history_changes(
+    users: Sequence[_WorkingUser], keys: GenerationKeys
+) -> Iterator[tuple[str, Sequence[str | bytes | int]]]:
+    for user in users:
+        key, first, entries = keys.history(user.user_id), user.first_new_sequence, user.history
+        if user.history_forgotten:
+            yield "forget_history", (key, entries[0])
+        elif entries:
+            yield "history", (key, first, *entries)
+
+
+def _index_changes(
+    users: Sequence[_WorkingUser], keys: GenerationKeys
+) -> Iterator[tuple[str, Sequence[str | bytes | int]]]:
+    add: list[str | bytes | int] = []
+    remove: list[str | bytes | int] = []
+    for user in users:
+        created = user.state.created_at if isinstance(user.state, User) else None
+        if created != user.created_before:
+            if user.created_before is not None:
+                remove.append(user.created_before + user.user_id)
+            if created is not None:
+                add += [0, created + user.user_id]
+    yield from _variadic("ZREM", (keys.by_creation,), remove)
+    yield from _variadic("ZADD", (keys.by_creation,), add)
+
+
+def _record(user: _WorkingUser, partition: int) -> UserRecord:
+    match user.state:
+        case User():
+            return UserRecord(user.version, partition, user.offset, "active", user.state.to_json(), user.void_ids)
+        case Gone(erased=erased):
+            presence: Presence = "erased" if erased else "gone"
+            return UserRecord(user.version, partition, user.offset, presence, b"", user.void_ids)
+        case None:
+            return UserRecord(user.version, partition, user.offset, "none", b"", user.void_ids)
+
+
+def _variadic(
+    command: str, keys: tuple[str, ...], values: Sequence[str | bytes | int]
+) -> Iterator[tuple[str, Sequence[str | bytes | int]]]:
+    for start in range(0, len(values), MOST_ARGUMENTS):
+        yield command, (*keys, *values[start : start + MOST_ARGUMENTS])

@@ -1,0 +1,19 @@
+"""The projector's settings."""
+
+from pydantic import Field
+
+from runtime.settings import KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings
+
+
+class ProjectorSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSettings):
+    """What the projector reads from the environment."""
+
+    projector_host: str = Field("127.0.0.1", description="Address that the projector's health and metrics listen on")
+    projector_port: Port = Field(8003, description="Port of the projector's health and metrics")
+    projector_group: str = Field("user-directory-projector", min_length=1, description="Kafka consumer group")
+    projector_batch_records: int = Field(
+        200, ge=1, le=500, description="Most records applied in one step; it bounds the time that a step blocks Redis"
+    )
+    startup_wait_seconds: float = Field(
+        60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
+    )

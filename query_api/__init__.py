@@ -1,0 +1,1 @@
+"""The read side: HTTP over the Redis read models."""

@@ -1,0 +1,16 @@
+"""Run the query API: `python -m query_api`."""
+
+from query_api.settings import QuerySettings
+from runtime import logs, server, startup
+from runtime.settings import load
+
+
+def run() -> None:
+    """Serve until SIGTERM."""
+    settings = load(QuerySettings)
+    logs.configure(settings, "query-api")
+    server.run("query_api.app:create_app", settings, host=settings.query_api_host, port=settings.query_api_port)
+
+
+if __name__ == "__main__":
+    startup.main(run)

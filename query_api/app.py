@@ -1,0 +1,36 @@
+"""The wiring of the query API: settings to collaborators to routes."""
+
+from query_api import errors
+from query_api.description import document
+from query_api.directory import Directory, DirectoryError
+from query_api.freshness import Freshness
+from query_api.redis_directory import RedisDirectory
+from query_api.settings import QuerySettings
+from query_api.users import USER_PATH, USERS_PATH, UserResource, UsersResource
+from runtime.http import App, Hook, create_falcon_app
+from runtime.redis_connection import RedisConnection
+
+
+def create_app(settings: QuerySettings, directory: Directory | None = None) -> App:
+    """Build the app; `directory` replaces Redis in tests."""
+    on_startup: list[Hook] = []
+    on_shutdown: list[Hook] = []
+    if directory is None:
+        redis = RedisConnection(settings.redis_url)
+        on_startup.append(redis.start)
+        on_shutdown.append(redis.close)
+        directory = RedisDirectory(redis, settings.redis_key_prefix)
+    # A longer wait could be cut off by SIGTERM.
+    freshness = Freshness(min(settings.max_wait_seconds, settings.drain_seconds))
+    public_url = str(settings.public_url or "").rstrip("/")
+    app = create_falcon_app(
+        document(),
+        checks={"read-models": directory.not_ready_because},
+        access_log=settings.access_log,
+        on_startup=on_startup,
+        on_shutdown=on_shutdown,
+    )
+    app.add_error_handler(DirectoryError, errors.answer)
+    app.add_route(USERS_PATH, UsersResource(directory, freshness, public_url))
+    app.add_route(USER_PATH, UserResource(directory, freshness))
+    return app

@@ -1,0 +1,89 @@
+"""What the resources ask of the read models, and how asking can end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from read_models.consistency import ConsistencyToken
+
+
+class DirectoryError(Exception):
+    """A question that has no answer; the message is a sentence for the client."""
+
+
+class UserNotFound(DirectoryError):
+    """No user ever had this id."""
+
+
+class UserGone(DirectoryError):
+    """The user was deleted or erased."""
+
+
+class Unavailable(DirectoryError):
+    """Redis does not answer, or holds no complete generation."""
+
+
+class NotYetVisible(DirectoryError):
+    """The read models are older than the consistency token."""
+
+
+class WrongToken(DirectoryError):
+    """The consistency token was made for another log."""
+
+
+class FoundUser(NamedTuple):
+    """A user as the answer needs it; a plain tuple because one is made for every read."""
+
+    document: bytes
+    version: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """One page of all users; `after` is the place in the order that the page follows."""
+
+    newest_first: bool
+    limit: int
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """Documents of users in the order asked for.
+
+    `last` is the place in the order that the next page follows, None if nothing follows. `token` says how new the page
+    is.
+    """
+
+    documents: Sequence[bytes]
+    last: str | None
+    token: str
+
+
+class Directory(Protocol):
+    """The read models; every answer is from one moment, not older than `seen`.
+
+    Each method may raise Unavailable, and with `seen` NotYetVisible and WrongToken.
+    """
+
+    async def user(self, user_id: str, seen: ConsistencyToken | None) -> FoundUser:
+        """Find a user by id, a UUID in lower case.
+
+        Raises:
+            UserNotFound: see there.
+            UserGone: see there.
+        """
+        ...
+
+    async def owner_of_email(self, comparable_email: str, seen: ConsistencyToken | None) -> UserPage:
+        """List the one user, or none, who has this address in its comparable form."""
+        ...
+
+    async def list_users(self, query: ListQuery, seen: ConsistencyToken | None) -> UserPage:
+        """List users in the order of their creation."""
+        ...
+
+    async def not_ready_because(self) -> str | None:
+        """Say why no question can be answered now, None if all can."""
+        ...

@@ -1,0 +1,24 @@
+"""How the directory's errors are answered."""
+
+from typing import Any, Final
+
+import falcon.asgi
+
+from query_api.directory import DirectoryError, NotYetVisible, Unavailable, UserGone, UserNotFound, WrongToken
+from runtime import problems
+from runtime.problems import Problem
+
+_PROBLEMS: Final[dict[type[DirectoryError], str]] = {
+    UserNotFound: "user-not-found",
+    UserGone: "user-deleted",
+    Unavailable: "service-unavailable",
+    NotYetVisible: "not-yet-visible",
+    WrongToken: "invalid-consistency-token",
+}
+
+
+async def answer(
+    _req: falcon.asgi.Request, resp: falcon.asgi.Response, error: DirectoryError, _params: dict[str, Any], **_: Any
+) -> None:
+    """Answer with the problem of the error; an error handler of Falcon."""
+    problems.render(resp, Problem(_PROBLEMS[type(error)], str(error)))

@@ -1,0 +1,104 @@
+"""The calls of the projector: begin, apply, and the guard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from read_models import scripts
+from read_models.calls import Argument, Call
+from read_models.keys import Keys
+from read_models.records import LivePointer, PartitionProgress
+
+Applied = Literal["applied", "refused"]
+GuardState = Literal["ready", "opening", "missing"]
+Declared = Literal["ready", "waiting", "superseded"]
+
+
+class OtherLog(Exception):
+    """Redis holds the read models of another log."""
+
+    def __init__(self, log_id: str) -> None:
+        super().__init__(log_id)
+        self.log_id = log_id
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch of one partition, ready to be applied: what is to be written, computed already.
+
+    `changes` are Redis commands, or `history`, `forget_history`, `claim`, `unclaim` of apply.lua, with their arguments
+    (at most 1,000 each).
+    """
+
+    partition: int
+    position: int
+    progress: PartitionProgress
+    epochs: list[str] = field(default_factory=list)
+    event_ids: list[str] = field(default_factory=list)
+    changes: list[tuple[str, Sequence[Argument]]] = field(default_factory=list)
+
+
+def begin(keys: Keys, log_id: str, positions: Mapping[int, int]) -> Call[LivePointer]:
+    """Read the live pointer; make generation 1 with these first positions where Redis is empty.
+
+    Raises:
+        OtherLog: Redis belongs to another log.
+    """
+    first = keys.generation(1)
+    names = [keys.live, *(first.partition(partition) for partition in positions)]
+    return Call(scripts.BEGIN, names, [log_id, *positions.values()], _parse_begin)
+
+
+def apply(keys: Keys, live: LivePointer, batch: Batch) -> Call[Applied]:
+    """Apply a batch in one step, or nothing of it where it does not start at the checkpoint."""
+    generation = keys.generation(live.generation)
+    names = [
+        keys.live,
+        keys.guard,
+        generation.partition(batch.partition),
+        keys.reservations(batch.partition),
+        generation.conflicts,
+    ]
+    arguments: list[Argument] = [
+        live.identity,
+        batch.position,
+        batch.progress.encode(),
+        batch.progress.watermark,
+        keys.reservation,
+        keys.wake,
+        len(batch.epochs),
+        len(batch.event_ids),
+        *batch.epochs,
+        *batch.event_ids,
+    ]
+    for name, values in batch.changes:
+        arguments += [name, len(values), *values]
+    return Call(scripts.APPLY, names, arguments, _word)
+
+
+def guard_state(keys: Keys, opening: str | None) -> Call[GuardState]:
+    """Ask for the state of the guard; `opening` is the epoch that the caller is opening."""
+    return Call(scripts.GUARD_STATE, [keys.guard], [opening or ""], _word)
+
+
+def open_guard(keys: Keys, epoch: str) -> Call[None]:
+    """Replace the guard by one of a new epoch that is not ready yet."""
+    return Call(scripts.OPEN_GUARD, [keys.guard], [epoch], lambda _: None)
+
+
+def declare_ready(keys: Keys, live: LivePointer, epoch: str, offsets: Mapping[int, int]) -> Call[Declared]:
+    """Declare the guard ready if the epoch's records are projected and are the newest; `offsets` by partition."""
+    generation = keys.generation(live.generation)
+    names = [keys.live, keys.guard, *(generation.partition(partition) for partition in offsets)]
+    arguments: list[Argument] = [live.identity, epoch, *offsets.values()]
+    return Call(scripts.DECLARE_READY, names, arguments, _word)
+
+
+def _word(reply: list[Any]) -> Any:
+    return reply[0].decode()
+
+
+def _parse_begin(reply: list[Any]) -> LivePointer:
+    if reply[0] == b"other_log":
+        raise OtherLog(reply[1].decode())
+    return LivePointer.decode(reply[1])

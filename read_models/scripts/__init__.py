@@ -1,0 +1,32 @@
+"""The Lua scripts: every step that must be atomic in Redis."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script as Redis gets it, and the hash by which it is called."""
+
+    source: str
+    sha: str
+
+
+def _load(name: str, *fragments: str, start: str = "common") -> Script:
+    here = files(__name__)
+    source = "".join((here / f"{part}.lua").read_text("utf-8") for part in (start, *fragments, name))
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+LOAD = _load("load")
+RESERVE = _load("reserve")
+RELEASE = _load("release", "settlement")
+OUTCOME = _load("outcome")
+BEGIN = _load("begin")
+APPLY = _load("apply", "settlement")
+GUARD_STATE = _load("guard_state")
+OPEN_GUARD = _load("open_guard")
+DECLARE_READY = _load("declare_ready")
+LIST_BY_CREATION = _load("list_by_creation", start="reading")
+FIND_OWNER = _load("find_owner", start="reading")

@@ -1,0 +1,76 @@
+-- Apply one batch of one partition: all of it or, if the batch does not start at the checkpoint, nothing.
+-- Everything is read and computed before the first write, and doing it twice changes nothing.
+-- KEYS: live, guard, partition progress, reservations of the partition, conflicts
+-- ARGV: 1 pointer identity, 2 position of the batch, 3 new progress, 4 new watermark, 5 reservation prefix, 6 wake prefix,
+--       7 number of epochs in the batch, 8 number of event ids in the batch, the epochs, the event ids,
+--       then the changes: name, number of arguments, arguments
+local pointer = redis.call('GET', KEYS[1])
+if not pointer or string.match(pointer, '^(%d+ %S+) ') ~= ARGV[1] then
+  return {'other_generation'}
+end
+local position = progress(KEYS[3])
+if position ~= ARGV[2] then
+  return {'refused', position}
+end
+local at = 9
+local function take(count)
+  local taken = {unpack(ARGV, at, at + count - 1)}
+  at = at + count
+  return taken
+end
+local epochs = take(tonumber(ARGV[7]))
+local events = take(tonumber(ARGV[8]))
+for _, expired in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(' .. ARGV[4], 'LIMIT', 0, 200)) do
+  events[#events + 1] = expired
+end
+local settle = settlement(events, ARGV[5], KEYS[4])
+local guard_epoch, guard_ready = unpack(redis.call('HMGET', KEYS[2], 'epoch', 'ready'))
+local clear_guard = false
+for _, epoch in ipairs(epochs) do
+  clear_guard = clear_guard or (guard_ready == '1' and epoch ~= guard_epoch)
+end
+
+local change = {}
+-- key, sequence of the first entry, entries
+function change.history(arguments)
+  local key, first = arguments[1], tonumber(arguments[2])
+  local present = redis.call('LLEN', key) - (first - 1)
+  if present < #arguments - 2 then
+    redis.call('RPUSH', key, unpack(arguments, 3 + math.max(present, 0)))
+  end
+end
+-- key, the one entry left
+function change.forget_history(arguments)
+  redis.call('DEL', arguments[1])
+  redis.call('RPUSH', arguments[1], arguments[2])
+end
+-- key, user, mark
+function change.claim(arguments)
+  redis.call('HSET', arguments[1], arguments[2], arguments[3])
+  if redis.call('HLEN', arguments[1]) > 1 then
+    redis.call('SADD', KEYS[5], arguments[1])
+  end
+end
+-- key, user
+function change.unclaim(arguments)
+  redis.call('HDEL', arguments[1], arguments[2])
+  if redis.call('HLEN', arguments[1]) < 2 then
+    redis.call('SREM', KEYS[5], arguments[1])
+  end
+end
+while at <= #ARGV do
+  local name, count = ARGV[at], tonumber(ARGV[at + 1])
+  at = at + 2
+  local arguments = take(count)
+  if change[name] then
+    change[name](arguments)
+  else
+    redis.call(name, unpack(arguments))
+  end
+end
+if clear_guard then
+  redis.call('DEL', KEYS[2])
+end
+redis.call('SET', KEYS[3], ARGV[3])
+settle(ARGV[6])
+return {'applied'}

@@ -1,0 +1,104 @@
+"""The Falcon application that both HTTP services are built on."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import falcon
+import falcon.asgi
+import falcon.media
+import falcon.routing
+import orjson
+
+from runtime import health, logs, problems, startup
+from runtime.observation import Observation, Request
+
+Hook = Callable[[], Awaitable[None]]
+App = falcon.asgi.App[Request, falcon.asgi.Response]
+
+_METRICS_TYPE: Final = "text/plain"
+_ACCESS_LOGGER: Final = "access"
+
+
+def create_falcon_app(
+    openapi: Mapping[str, Any],
+    *,
+    checks: Mapping[str, health.AsyncCheck],
+    access_log: bool = False,
+    on_startup: Sequence[Hook] = (),
+    on_shutdown: Sequence[Hook] = (),
+    other_media_types: Mapping[str, str] | None = None,
+) -> App:
+    """Make an app that knows all but the service's own routes.
+
+    It serves /healthz, /readyz (from `checks`), /metrics and /openapi.json; answers HEAD wherever GET is; gives every
+    request an id, a trace, metrics and, with `access_log`, a log line; answers failures with problem documents.
+    `on_startup` runs before the first request and may raise StartupError; `on_shutdown` runs after the last one, in
+    reverse order. `other_media_types` names the paths that answer with something else than JSON.
+    """
+    media_types = {"/metrics": _METRICS_TYPE, **(other_media_types or {})}
+    logged = access_log and logging.getLogger(_ACCESS_LOGGER).isEnabledFor(logging.INFO)
+    observation = Observation(media_types, logs.line_writer(_ACCESS_LOGGER) if logged else None)
+    app: App = falcon.asgi.App(
+        request_type=Request,
+        middleware=[observation, _Lifespan(on_startup, on_shutdown)],
+        router=_Router(),
+    )
+    app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(orjson.dumps, orjson.loads)
+    # A pair such as `?email=a,b` is one value: an e-mail address may hold a comma.
+    app.req_options.auto_parse_qs_csv = False
+    app.req_options.keep_blank_qs_values = True
+    problems.install(app)
+    app.add_route("/healthz", health.Alive())
+    app.add_route("/readyz", health.Ready(checks))
+    app.add_route("/metrics", health.Metrics())
+    app.add_route("/openapi.json", _Document(orjson.dumps(openapi)))
+    return app
+
+
+class _Router(falcon.routing.CompiledRouter):
+    """Falcon's router, with HEAD wherever GET is."""
+
+    def map_http_methods(self, resource: object, **kwargs: Any) -> dict[str, Any]:
+        """Map HEAD to the responder of GET; Falcon then sends its headers without its body."""
+        methods: dict[str, Any] = super().map_http_methods(resource, **kwargs)
+        if "GET" in methods:
+            methods.setdefault("HEAD", methods["GET"])
+        return methods
+
+
+class _Lifespan:
+    """Runs the service's hooks on the ASGI lifespan events."""
+
+    def __init__(self, on_startup: Sequence[Hook], on_shutdown: Sequence[Hook]) -> None:
+        self._on_startup = on_startup
+        self._on_shutdown = on_shutdown
+
+    async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+        try:
+            for hook in self._on_startup:
+                await hook()
+        except startup.StartupError as error:
+            # The lifespan protocol would carry it on as a traceback; the server wants the line.
+            startup.remember(error)
+            raise
+
+    async def process_shutdown(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+        failures = []
+        for hook in reversed(self._on_shutdown):
+            try:
+                await hook()
+            except Exception as error:  # noqa: BLE001 - the others must be closed as well
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup("shutdown hooks failed", failures)
+
+
+class _Document:
+    """Serves one JSON document that never changes."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def on_get(self, _req: Request, resp: falcon.asgi.Response) -> None:
+        resp.data = self._content

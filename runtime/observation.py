@@ -1,0 +1,112 @@
+"""What every request is given and leaves behind: an id, its trace, its metrics, its line in the access log.
+
+One middleware does it all and is written for speed: it runs for every read, and a read takes about 30 µs.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from http import HTTPMethod
+from time import perf_counter
+from typing import Any, Final
+
+import falcon
+import falcon.asgi
+from prometheus_client import Histogram
+
+from runtime import context
+from runtime.logs import LineWriter
+from runtime.metrics import HTTP_REQUEST_DURATION, HTTP_REQUESTS_IN_FLIGHT
+from runtime.problems import MEDIA_TYPE, Problem
+
+JSON_TYPES: Final = ("application/json", MEDIA_TYPE)
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+_SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
+_METHODS: Final = frozenset(HTTPMethod)
+# Asked every few seconds by machines; their lines would bury those of the requests.
+_UNLOGGED_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Request(falcon.asgi.Request):
+    """A request that remembers when it came; its raw headers are at hand without decoding."""
+
+    __slots__ = ("started",)
+    started: float
+
+    def raw_header(self, name: bytes) -> bytes | None:
+        """Give a header by its lower-case name."""
+        return self._asgi_headers.get(name)
+
+
+class Observation:
+    """Falcon middleware; has to be the first."""
+
+    def __init__(self, other_media_types: Mapping[str, str], access_log: LineWriter | None) -> None:
+        """Take the paths that answer with something else than JSON, and where to log requests, if at all."""
+        self._other_media_types = other_media_types
+        self._access_log = access_log
+        self._durations: dict[tuple[str | None, str, int], Histogram] = {}
+        self._in_flight = HTTP_REQUESTS_IN_FLIGHT
+
+    async def process_request(self, req: Request, resp: falcon.asgi.Response) -> None:
+        """Note the time, give the request its id and trace, and refuse it when JSON is not acceptable."""
+        req.started = perf_counter()
+        self._in_flight.inc()
+        headers = req.raw_header
+        given = headers(b"x-request-id")
+        request_id = _accepted_id(given) if given is not None else context.new_request_id()
+        context.request_id.set(request_id)
+        resp.set_header(REQUEST_ID_HEADER, request_id)
+        trace = headers(b"traceparent")
+        # Set even when empty: a pipelined request inherits the context of the one before it.
+        context.traceparent.set("" if trace is None else context.child_traceparent(trace.decode("latin-1")) or "")
+        accept = headers(b"accept")
+        if accept is not None and accept != b"*/*" and not self._acceptable(accept, req.path):
+            offered = self._other_media_types.get(req.path, JSON_TYPES[0])
+            raise Problem("not-acceptable", f"This is only available as {offered}.")
+
+    async def process_response(
+        self, req: Request, resp: falcon.asgi.Response, _resource: object, _succeeded: bool
+    ) -> None:
+        """Count and time the request by its route, and log it."""
+        seconds = perf_counter() - req.started
+        self._in_flight.dec()
+        status = resp.status_code
+        key = (req.uri_template, req.method, status)
+        duration = self._durations.get(key)
+        if duration is None:
+            duration = self._durations[key] = _child(*key)
+        duration.observe(seconds)
+        if self._access_log is not None and key[0] not in _UNLOGGED_ROUTES:
+            # The template and not the path or the query: those can hold what identifies a person.
+            fields: dict[str, Any] = {
+                "method": req.method,
+                "route": req.uri_template,
+                "status": status,
+                "duration_ms": round(seconds * 1000, 3),
+            }
+            self._access_log("request", fields)
+
+    def _acceptable(self, accept: bytes, path: str) -> bool:
+        other = self._other_media_types.get(path)
+        return _accepts(accept, JSON_TYPES if other is None else (other, *JSON_TYPES))
+
+
+def _child(route: str | None, method: str, status: int) -> Histogram:
+    # Clients choose the method: only known ones may become labels.
+    known = method if method in _METHODS else "other"
+    return HTTP_REQUEST_DURATION.labels(route or "none", known, str(status))
+
+
+def _accepted_id(given: bytes) -> str:
+    text = given.decode("latin-1")
+    return text if _SANE_REQUEST_ID.fullmatch(text) else context.new_request_id()
+
+
+@lru_cache(maxsize=256)
+def _accepts(accept: bytes, offered: tuple[str, ...]) -> bool:
+    try:
+        return any(falcon.mediatypes.quality(media_type, accept.decode("latin-1")) > 0 for media_type in offered)
+    except ValueError:
+        # A header that cannot be read says nothing about what the client can take.
+        return True

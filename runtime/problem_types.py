@@ -1,0 +1,125 @@
+"""Every kind of problem that the APIs answer with: the one place that maps an error to an HTTP status.
+
+docs/problem-types.md is generated from this registry.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+TYPE_PREFIX: Final = "urn:user-directory:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One kind of problem: what it is called on the wire, its HTTP status, and what a client should make of it."""
+
+    slug: str
+    status: int
+    title: str
+    meaning: str
+    retry_after: int | None = None
+
+    @property
+    def uri(self) -> str:
+        """Give the `type` member of the problem document."""
+        return TYPE_PREFIX + self.slug
+
+
+_TYPES = (
+    ProblemType(
+        "malformed-json",
+        400,
+        "The body is not valid JSON",
+        "Not JSON by RFC 8259, not UTF-8, a repeated member name, NaN or Infinity, a number or a nesting out of range, "
+        "or a lone surrogate. `errors` points at the place where there is one.",
+    ),
+    ProblemType(
+        "invalid-request",
+        400,
+        "The request is not valid",
+        "The body is JSON but not what the operation takes. `errors` has one entry for each fault.",
+    ),
+    ProblemType(
+        "invalid-parameter",
+        400,
+        "A parameter is not valid",
+        "A query or path parameter has a value that it cannot have, or is not known. `errors` names it.",
+    ),
+    ProblemType("invalid-cursor", 400, "The cursor is not valid", "Start again from the first page, without a cursor."),
+    ProblemType(
+        "invalid-consistency-token",
+        400,
+        "The consistency token is not valid",
+        "Send `Consistency-Token` exactly as it was received, or leave it out.",
+    ),
+    ProblemType(
+        "precondition-invalid",
+        400,
+        "The precondition is not valid",
+        "`If-Match` or `If-None-Match` has a form that this operation does not take.",
+    ),
+    ProblemType(
+        "idempotency-key-invalid",
+        400,
+        "The idempotency key is not valid",
+        "`Idempotency-Key` has a form or a length that is not allowed.",
+    ),
+    ProblemType("not-found", 404, "There is nothing here", "No operation has this path."),
+    ProblemType("user-not-found", 404, "There is no such user", "No user has this id."),
+    ProblemType("invalid-write-token", 404, "There is no such write", "This service did not issue the write token."),
+    ProblemType("method-not-allowed", 405, "The method is not allowed", "`Allow` lists the methods of this path."),
+    ProblemType(
+        "not-acceptable", 406, "No acceptable representation", "`Accept` excludes JSON, which is all that is offered."
+    ),
+    ProblemType(
+        "value-taken",
+        409,
+        "The value belongs to another user",
+        "E-mail address or external id are unique; `errors` points at the one that another user has.",
+    ),
+    ProblemType(
+        "id-taken", 409, "The id is taken", "A user was registered under this id before; it is never given out again."
+    ),
+    ProblemType("user-deleted", 410, "The user was deleted", "The user existed and was deleted."),
+    ProblemType(
+        "version-mismatch",
+        412,
+        "The user has another version",
+        "The precondition does not hold: someone else changed the user. Read it again and decide anew.",
+    ),
+    ProblemType("body-too-large", 413, "The body is too large", "The body is longer than the service accepts."),
+    ProblemType(
+        "unsupported-media-type",
+        415,
+        "The media type is not supported",
+        "`Content-Type` is missing or not one of those that `Accept` in the answer lists, or the body is compressed.",
+    ),
+    ProblemType(
+        "idempotency-key-reused",
+        422,
+        "The idempotency key was used for another request",
+        "An idempotency key stands for one request; use a fresh key for a different one.",
+    ),
+    ProblemType(
+        "internal-error",
+        500,
+        "Something went wrong here",
+        "A fault of the service. The log has it under the request id.",
+    ),
+    ProblemType(
+        "service-unavailable",
+        503,
+        "The service is not available",
+        "Something that the service needs is down or not ready; nothing was changed. Try again after `Retry-After`.",
+        retry_after=1,
+    ),
+    ProblemType(
+        "not-yet-visible",
+        503,
+        "The requested state is not visible yet",
+        "The read model has not reached the consistency token within the time to wait. Try again after `Retry-After`.",
+        retry_after=1,
+    ),
+)
+
+PROBLEM_TYPES: Final[dict[str, ProblemType]] = {problem_type.slug: problem_type for problem_type in _TYPES}

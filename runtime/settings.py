@@ -1,0 +1,158 @@
+"""Settings: read from environment variables once, when a process starts, and never changed afterwards.
+
+A process declares one class built from the mixins below and adds what is its own. A field's upper-case name is the
+variable, its description the documentation: docs/configuration.md is generated from these classes.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from runtime.faults import describe
+
+
+class SettingsError(Exception):
+    """One line that names every bad variable and says what each must be."""
+
+
+def _host_ports(value: str) -> str:
+    for address in value.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError("must be host:port addresses, separated by commas")
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must be a URL starting with redis://, rediss:// or unix://")
+    return value
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+HostPorts = Annotated[str, AfterValidator(_host_ports)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+
+
+class Settings(BaseSettings):
+    """The root of every settings class: frozen; an empty variable counts as unset; unknown variables are ignored.
+
+    Building one directly reads no environment, so tests get what they ask for; `load` reads it.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the caller only; `load` is the one place that reads the environment."""
+        return (init_settings,)
+
+
+class KafkaSettings(Settings):
+    """Where Kafka is and how the topics look."""
+
+    kafka_bootstrap_servers: HostPorts = Field(
+        "127.0.0.1:9092", description="Kafka brokers to ask first, `host:port`, separated by commas"
+    )
+    events_topic: TopicName = Field("user-events", description="Topic that holds the log of record")
+    quarantine_topic: TopicName = Field(
+        "user-events.quarantine", description="Topic for records that could not be applied"
+    )
+    kafka_partitions: int = Field(
+        12, ge=1, le=1000, description="Partitions of the log; fixed for ever once the log has been started"
+    )
+    kafka_replication_factor: int = Field(3, ge=1, le=32, description="Copies of every partition that topics must have")
+    kafka_min_insync_replicas: int = Field(
+        2, ge=1, le=32, description="Copies that must have a record before it counts as written"
+    )
+
+
+class RedisSettings(Settings):
+    """Where Redis is and which keys are ours."""
+
+    redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", description="Redis that holds the read models")
+    redis_key_prefix: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,64}$")] = Field(
+        "user-directory", description="First part of every Redis key"
+    )
+
+
+class ProtocolSettings(Settings):
+    """The constants of the write protocol, which the command API and the projector must share."""
+
+    event_deadline_seconds: float = Field(
+        10, gt=0, le=3600, description="How long after its reservation an event may still be accepted"
+    )
+    clock_skew_seconds: float = Field(
+        2, ge=0, le=600, description="Largest difference allowed between the clocks of two brokers"
+    )
+
+
+class LogSettings(Settings):
+    """What is logged, how and where to."""
+
+    log_format: Literal["json", "rfc5424"] = Field("json", description="`json`: one object a line; `rfc5424`: syslog")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged: `debug`, `info`, `warning` or `error`"
+    )
+    log_file: str | None = Field(None, description="File to append to; unset: standard output")
+
+
+class HttpSettings(Settings):
+    """What the two HTTP services share."""
+
+    web_concurrency: int = Field(1, ge=1, le=256, description="Worker processes of each API process")
+    max_body_bytes: int = Field(65536, ge=1024, description="Largest request body; a larger one is answered 413")
+    max_wait_seconds: float = Field(30, ge=0, le=300, description="Longest wait that `Prefer: wait` can ask for")
+    public_url: AnyHttpUrl | None = Field(
+        None, description="URL that clients reach the service under; `Location` is built on it, else relative"
+    )
+    drain_seconds: int = Field(
+        20, ge=1, le=3600, description="Time that requests in flight have to finish after SIGTERM"
+    )
+    access_log: bool = Field(True, description="Whether each request is logged, at level `info`")
+
+
+T = TypeVar("T", bound=Settings)
+
+
+def load(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
+    """Read one settings class from the environment, or from a mapping of the same shape.
+
+    Raises:
+        SettingsError: naming every variable that is bad, not only the first.
+    """
+    source = EnvSettingsSource(cls)
+    # Assigned rather than patched into os.environ, so that reading another mapping touches no global state.
+    variables = os.environ if environ is None else environ
+    source.env_vars = {name.lower(): value for name, value in variables.items() if value != ""}
+    try:
+        return cls(**source())
+    except ValidationError as error:
+        faults = [f"{variable_name(str(fault['loc'][0]))} {describe(fault)}" for fault in error.errors()]
+        raise SettingsError(f"bad settings: {'; '.join(faults)}") from None
+
+
+def variable_name(field: str) -> str:
+    """Name the environment variable of a field."""
+    return field.upper()
+
+
+def all_settings(within: Iterable[type[Settings]] | None = None) -> list[type[Settings]]:
+    """List every settings class that is imported by now, parents before children."""
+    found: dict[type[Settings], None] = {}
+    for cls in Settings.__subclasses__() if within is None else within:
+        found.setdefault(cls)
+        for child in all_settings(cls.__subclasses__()):
+            found.setdefault(child)
+    return list(found)
