@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, NoBrokersAvailable
 
 from command_api.settings import CommandSettings
 from runtime import metrics
+from runtime.kafka_connection import listens, options, wait_for_admin
 from runtime.startup import StartupError
 from user_directory_events import HEADERS, UserEvent, encode
 from user_directory_events.topics import WrongTopic, events_topic, verify
@@ -22,6 +23,7 @@ _PROBE_TIMEOUT_MS = 2000
 _MAX_BLOCK_MS = 100
 _CLOSE_SECONDS = 5
 _FIRST_ANSWER_SECONDS = 5
+_CLIENT_ID = "user-directory-command-api"
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +43,6 @@ class Append:
     sent_at: float
     offset: int | None = None
     acknowledged_at: float | None = None
-
-    def acknowledged(self, metadata: Any) -> None:
-        """Take the acknowledgement; called by the producer."""
-        self.acknowledged_at = time.perf_counter()
-        self.offset = metadata.offset
-        metrics.APPENDS.labels("acknowledged").inc()
-        metrics.APPEND_DURATION.observe(self.acknowledged_at - self.sent_at)
-
-    def unknown(self, error: Exception) -> None:
-        """Take note that the event may or may not be in the log; called by the producer."""
-        metrics.APPENDS.labels("unknown").inc()
-        log.warning("append outcome unknown", extra={"error": type(error).__name__})
 
 
 class EventLog:
@@ -105,9 +95,16 @@ class EventLog:
         except Exception as error:
             metrics.APPENDS.labels("not_sent").inc()
             raise EventLogUnavailable(type(error).__name__) from error
-        future.add_callback(append.acknowledged)
-        future.add_errback(append.unknown)
+        future.add_callback(self._acknowledged, append)
+        future.add_errback(_outcome_unknown)
         return append
+
+    def _acknowledged(self, append: Append, metadata: Any) -> None:
+        append.acknowledged_at = time.perf_counter()
+        append.offset = metadata.offset
+        self._answered_at = time.monotonic()
+        metrics.APPENDS.labels("acknowledged").inc()
+        metrics.APPEND_DURATION.observe(append.acknowledged_at - append.sent_at)
 
     async def _keep_probing(self) -> None:
         answering = True
@@ -127,6 +124,8 @@ class EventLog:
             await asyncio.sleep(_PROBE_EVERY_SECONDS)
 
     def _ask(self) -> None:
+        if (self._producer is None or self._admin is None) and not listens(self._settings):
+            raise NoBrokersAvailable
         if self._producer is None:
             self._producer = self._connect()
         if self._admin is None:
@@ -135,7 +134,7 @@ class EventLog:
 
     def _connect(self) -> KafkaProducer:
         return KafkaProducer(
-            **_connection(self._settings),
+            **options(self._settings, _CLIENT_ID),
             acks="all",
             enable_idempotence=True,
             # Well below the event's deadline: what is sent later than that is void anyway.
@@ -147,9 +146,14 @@ class EventLog:
 
     def _connect_admin(self) -> KafkaAdminClient:
         return KafkaAdminClient(
-            **_connection(self._settings),
+            **options(self._settings, _CLIENT_ID),
             request_timeout_ms=_PROBE_TIMEOUT_MS,
         )
+
+
+def _outcome_unknown(error: Exception) -> None:
+    metrics.APPENDS.labels("unknown").inc()
+    log.warning("append outcome unknown", extra={"error": type(error).__name__})
 
 
 def check_topics(settings: CommandSettings) -> None:
@@ -165,32 +169,13 @@ def check_topics(settings: CommandSettings) -> None:
         min_insync_replicas=settings.kafka_min_insync_replicas,
     )
     deadline = time.monotonic() + settings.startup_wait_seconds
-    while True:
-        try:
-            admin = KafkaAdminClient(**_connection(settings))
-            try:
-                verify(admin, [topic])
-            finally:
-                admin.close()
-        except WrongTopic as error:
-            # The projector, which creates it, may be starting at this very moment.
-            if "does not exist" not in str(error) or time.monotonic() > deadline:
-                raise StartupError(f"Kafka's topics cannot be used: {error}") from error
-        except KafkaError as error:
-            if time.monotonic() > deadline:
-                raise StartupError(
-                    f"Kafka at {settings.kafka_bootstrap_servers} does not answer ({type(error).__name__}): "
-                    "start it or set KAFKA_BOOTSTRAP_SERVERS"
-                ) from error
-        else:
-            return
-        time.sleep(0.5)
-
-
-def _connection(settings: CommandSettings) -> dict[str, Any]:
-    return {
-        "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
-        "client_id": "user-directory-command-api",
-        "reconnect_backoff_max_ms": 1000,
-        "bootstrap_timeout_ms": 5000,
-    }
+    admin = wait_for_admin(settings, _CLIENT_ID, settings.startup_wait_seconds)
+    try:
+        # The projector, which creates the topic, may be starting at this very moment.
+        while topic.name not in admin.list_topics() and time.monotonic() < deadline:
+            time.sleep(0.5)
+        verify(admin, [topic])
+    except (WrongTopic, KafkaError) as error:
+        raise StartupError(f"Kafka's topics cannot be used: {error or type(error).__name__}") from error
+    finally:
+        admin.close()

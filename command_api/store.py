@@ -54,6 +54,7 @@ class Store:
         self._subscriber = Redis.from_url(settings.redis_url, socket_connect_timeout=2, health_check_interval=2)
         self._process = new_event_id()
         self._live: LivePointer | None = None
+        self._log_id = ""
         self._waiting: dict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
         self._lifetime_ms = round(settings.event_deadline_seconds * 1000)
@@ -75,7 +76,7 @@ class Store:
     @property
     def log_id(self) -> str:
         """Return the identity of the log that was served last."""
-        return self._live.log_id if self._live else ""
+        return self._log_id
 
     async def not_ready_because(self) -> str | None:
         """Say why nothing can be written now, or None."""
@@ -217,8 +218,9 @@ class Store:
         value = await self._connection.execute("GET", self._keys.live)
         if value is None:
             raise NotReady
-        self._live = LivePointer.decode(value)
-        return self._live
+        self._live = live = LivePointer.decode(value)
+        self._log_id = live.log_id
+        return live
 
     async def _listen(self) -> None:
         """Wake who waits for an event; after a break wake everybody, as calls may have been missed."""

@@ -65,12 +65,14 @@ class Supervisor:
         say: Callable[[str], None],
         on_ready: Callable[[float], None],
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._posts = {post.member.name: post for post in posts}
         self._state = state
         self._say = say
         self._on_ready = on_ready
         self._clock = clock
+        self._sleep = sleep
         self._begun = clock()
         self._said_at = clock()
         self._complete = False
@@ -90,7 +92,7 @@ class Supervisor:
         try:
             while not self.stops_asked:
                 self.step()
-                time.sleep(_TICK_SECONDS)
+                self._sleep(_TICK_SECONDS)
             self._say("Stopping ...")
         finally:
             self.stop_all()

@@ -7,7 +7,7 @@ import time
 
 from redis.exceptions import RedisError
 
-from projector.event_log import prepare_log
+from projector.log_setup import prepare_log
 from projector.process import Projector
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore

@@ -3,120 +3,21 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from projector.settings import ProjectorSettings
-from runtime.startup import StartupError
-from user_directory_events import (
-    HEADERS,
-    EpochOpened,
-    EpochOpenedData,
-    LogIdentity,
-    LogIdentityData,
-    Tick,
-    decode,
-    encode,
-)
+from runtime.kafka_connection import options
+from user_directory_events import HEADERS, EpochOpened, EpochOpenedData, Tick, encode
 from user_directory_events.codec import new_event_id
 from user_directory_events.timestamps import from_milliseconds
-from user_directory_events.topics import Topic, WrongTopic, create_missing, events_topic, quarantine_topic, verify
+
+CLIENT_ID = "user-directory-projector"
 
 _SESSION_TIMEOUT_MS = 6000
 _HEARTBEAT_MS = 2000
 _APPEND_TIMEOUT_SECONDS = 10
-_RECONNECT_MAX_MS = 1000
-
-
-class WrongLog(StartupError):
-    """The topic holds something else than a log of this service with these settings."""
-
-
-def topics_of(settings: ProjectorSettings) -> list[Topic]:
-    """Return the topics that this process reads and writes."""
-    copies = {
-        "replication_factor": settings.kafka_replication_factor,
-        "min_insync_replicas": settings.kafka_min_insync_replicas,
-    }
-    return [
-        events_topic(settings.events_topic, partitions=settings.kafka_partitions, **copies),
-        quarantine_topic(settings.quarantine_topic, **copies),
-    ]
-
-
-def prepare_log(settings: ProjectorSettings) -> str:
-    """Wait for Kafka, create missing topics, check them, and return the log's identity, given to it if it has none.
-
-    Raises:
-        StartupError: Kafka does not answer in time, a topic is wrong, or the log belongs to other settings.
-    """
-    admin = _connect_admin(settings)
-    try:
-        topics = topics_of(settings)
-        create_missing(admin, topics)
-        verify(admin, topics)
-    except (WrongTopic, KafkaError) as error:
-        raise StartupError(f"Kafka's topics cannot be used: {error or type(error).__name__}") from error
-    finally:
-        admin.close()
-    return _identity(settings)
-
-
-def _connect_admin(settings: ProjectorSettings) -> KafkaAdminClient:
-    deadline = time.monotonic() + settings.startup_wait_seconds
-    while True:
-        try:
-            return KafkaAdminClient(**_connection(settings))
-        except KafkaError as error:
-            if time.monotonic() > deadline:
-                raise StartupError(
-                    f"Kafka at {settings.kafka_bootstrap_servers} does not answer ({type(error).__name__}): "
-                    "start it or set KAFKA_BOOTSTRAP_SERVERS"
-                ) from error
-            time.sleep(0.5)
-
-
-def _identity(settings: ProjectorSettings) -> str:
-    """Return the log's identity from the first record of partition 0; append it where the log is empty."""
-    partition = TopicPartition(settings.events_topic, 0)
-    consumer = KafkaConsumer(**_connection(settings), enable_auto_commit=False, auto_offset_reset="earliest")
-    producer = KafkaProducer(**_connection(settings), acks="all", delivery_timeout_ms=5000, request_timeout_ms=4000)
-    try:
-        consumer.assign([partition])
-        consumer.seek_to_beginning(partition)
-        if consumer.end_offsets([partition])[partition] == 0:
-            identity = LogIdentity(
-                id=new_event_id(),
-                time=_now(),
-                data=LogIdentityData(log_id=new_event_id(), partitions=settings.kafka_partitions),
-            )
-            key, value = encode(identity)
-            producer.send(settings.events_topic, key=key, value=value, headers=HEADERS, partition=0).get(10)
-        deadline = time.monotonic() + _APPEND_TIMEOUT_SECONDS
-        while time.monotonic() < deadline:
-            # Of two processes that start a log at once the first record wins, for both.
-            for records in consumer.poll(timeout_ms=500, max_records=1).values():
-                return _checked_identity(settings, records[0].value)
-    except KafkaError as error:
-        raise StartupError(f"the log's first record cannot be read or written: {error!r}") from error
-    finally:
-        consumer.close()
-        producer.close()
-    raise StartupError(f"the first record of topic {settings.events_topic} cannot be read: is a broker down?")
-
-
-def _checked_identity(settings: ProjectorSettings, value: bytes) -> str:
-    record = decode(value)
-    if not isinstance(record, LogIdentity):
-        raise WrongLog(f"topic {settings.events_topic} does not begin with a log identity: set EVENTS_TOPIC to a log's")
-    if record.data.partitions != settings.kafka_partitions:
-        raise WrongLog(
-            f"the log in {settings.events_topic} has {record.data.partitions} partitions for ever: "
-            f"set KAFKA_PARTITIONS={record.data.partitions}"
-        )
-    return record.data.log_id
 
 
 class EventLog:
@@ -133,10 +34,14 @@ class EventLog:
         self._quarantine = settings.quarantine_topic
         self._partitions = range(settings.kafka_partitions)
         self._producer = KafkaProducer(
-            **_connection(settings), acks="all", delivery_timeout_ms=5000, request_timeout_ms=4000, max_block_ms=2000
+            **options(settings, CLIENT_ID),
+            acks="all",
+            delivery_timeout_ms=5000,
+            request_timeout_ms=4000,
+            max_block_ms=2000,
         )
         self._consumer = KafkaConsumer(
-            **_connection(settings),
+            **options(settings, CLIENT_ID),
             group_id=settings.projector_group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -189,7 +94,7 @@ class EventLog:
         """
         futures = {}
         for partition in self._partitions:
-            record = EpochOpened(id=new_event_id(), time=_now(), data=EpochOpenedData(epoch=epoch))
+            record = EpochOpened(id=new_event_id(), time=now(), data=EpochOpenedData(epoch=epoch))
             key, value = encode(record)
             futures[partition] = self._producer.send(
                 self._topic, key=key, value=value, headers=HEADERS, partition=partition
@@ -198,7 +103,7 @@ class EventLog:
 
     def append_tick(self, partition: int) -> None:
         """Append a tick; it may be lost, the next one follows in a second."""
-        key, value = encode(Tick(id=new_event_id(), time=_now()))
+        key, value = encode(Tick(id=new_event_id(), time=now()))
         self._producer.send(self._topic, key=key, value=value, headers=HEADERS, partition=partition)
 
     def quarantine(self, partition: int, record: ConsumerRecord, reason: str) -> None:
@@ -241,14 +146,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._on_revoked({partition.partition for partition in revoked})
 
 
-def _connection(settings: ProjectorSettings) -> dict[str, object]:
-    return {
-        "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
-        "client_id": "user-directory-projector",
-        "reconnect_backoff_max_ms": _RECONNECT_MAX_MS,
-        "bootstrap_timeout_ms": 5000,
-    }
-
-
-def _now() -> str:
+def now() -> str:
+    """Return the time as events carry it."""
     return from_milliseconds(time.time_ns() // 1_000_000)

@@ -25,7 +25,7 @@ from runtime import metrics
 from user_directory_events import EpochOpened, LogRecord, Tick, Undecodable, UnknownSchema, UserEvent, Verdict, decode
 
 _POLL_MS = 100
-_IDLE_POLL_MS = 10
+_HASTY_POLL_MS = 10
 _GUARD_EVERY_SECONDS = 0.1
 _UPKEEP_EVERY_SECONDS = 1.0
 _RETRY_AFTER_SECONDS = 0.2
@@ -100,19 +100,15 @@ class Projector:
                 self._looped_at = time.monotonic()
                 try:
                     self._step()
-                except (RedisError, OtherGeneration) as error:
-                    log.warning("redis unavailable", extra={"error": type(error).__name__, "reason": str(error)})
-                    self._back_to_checkpoint(list(self._positions))
-                    time.sleep(_RETRY_AFTER_SECONDS)
-                except KafkaError as error:
-                    log.warning("kafka unavailable", extra={"error": type(error).__name__, "reason": str(error)})
+                except (RedisError, OtherGeneration, KafkaError) as error:
+                    log.warning("step failed", extra={"error": type(error).__name__, "reason": str(error)})
                     self._back_to_checkpoint(list(self._positions))
                     time.sleep(_RETRY_AFTER_SECONDS)
         finally:
             self._event_log.close()
 
     def _step(self) -> None:
-        polled = self._event_log.poll(_POLL_MS if self._unhurried() else _IDLE_POLL_MS)
+        polled = self._event_log.poll(_HASTY_POLL_MS if self._unplaced else _POLL_MS)
         if self._unplaced:
             self._place()
         if self._live is not None and polled:
@@ -124,9 +120,6 @@ class Projector:
         if self._live is not None and now >= self._next_upkeep:
             self._next_upkeep = now + _UPKEEP_EVERY_SECONDS
             self._upkeep(self._live)
-
-    def _unhurried(self) -> bool:
-        return not self._unplaced
 
     # --- partitions come and go
 

@@ -66,6 +66,7 @@ class _WorkingUser:
     claims_before: Claims
     created_before: str | None
     marks: dict[UniqueField, str] = field(default_factory=dict)
+    accepted_ids: set[str] = field(default_factory=set)
     history: list[bytes] = field(default_factory=list)
     first_new_sequence: int = 0
     history_forgotten: bool = False
@@ -82,6 +83,11 @@ class _WorkingUser:
     @property
     def erased(self) -> bool:
         return isinstance(self.state, Gone) and self.state.erased
+
+    def has_judged(self, event_id: str, known_ids: set[str]) -> bool:
+        # An erasure forgets the history, in this batch as well as in an earlier one.
+        known = not self.history_forgotten and event_id in known_ids
+        return known or event_id in self.accepted_ids or event_id in self.void_ids
 
 
 def project(
@@ -138,20 +144,19 @@ def project(
         [judgement.event.id for judgement in judgements],
     )
     changed = [user for user in users.values() if user.changed]
-    batch.changes.extend(_changes(changed, keys, partition))
     batch.changes.extend(("SET", (key, value, "PXAT", expiry)) for key, value, expiry in outcomes)
+    batch.changes.extend(_changes(changed, keys, partition))
     return batch, judgements
 
 
 def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | None, known_ids: set[str]) -> Judgement:
-    if event.id in known_ids or event.id in user.void_ids:
+    if user.has_judged(event.id, known_ids):
         return Judgement(entry, event, None)
     verdict = judge(event, entry.timestamp, epoch=epoch, version=user.version, erased=user.erased)
     user.changed = True
     if verdict is not Verdict.ACCEPTED:
         user.void_ids.append(event.id)
         return Judgement(entry, event, verdict)
-    known_ids.add(event.id)
     fault: CannotEvolve | None = None
     claims = _claims(user.state)
     try:
@@ -163,7 +168,8 @@ def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | N
             user.marks[name] = f"{entry.timestamp} {event.id}"
     user.version, user.offset = event.sequence, entry.offset
     if isinstance(event, UserErased):
-        user.history, user.history_forgotten = [], True
+        user.accepted_ids, user.history, user.history_forgotten = set(), [], True
+    user.accepted_ids.add(event.id)
     if not user.history:
         user.first_new_sequence = event.sequence
     user.history.append(HistoryEntry(event.id, entry.offset, entry.timestamp, encode(event)[1]).encode())
@@ -199,11 +205,14 @@ def _changes(
             if now.get(name) != value:
                 yield "unclaim", (keys.claims(name, value), user.user_id)
     for user in users:
+        # Also a value that was given up and claimed again within the batch: its mark is the later claim's, as it is when
+        # a replay cuts the batches elsewhere.
         for name, value in _claims(user.state).items():
-            if user.claims_before.get(name) != value:
+            if name in user.marks:
                 yield "claim", (keys.claims(name, value), user.user_id, user.marks[name])
     yield from _history_changes(users, keys)
     yield from _index_changes(users, keys)
+    # Last: from the records a batch is computed anew, should only a part of its changes have been made.
     pairs: list[str | bytes | int] = []
     for user in users:
         pairs += [keys.user(user.user_id), _record(user, partition).encode()]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from query_api.parameters import DEFAULT_LIMIT, LONGEST_EMAIL, MOST_USERS
+from query_api.parameters import DEFAULT_LIMIT, MOST_USERS
 from query_api.users import USER_PATH, USERS_PATH
 from runtime.openapi import Header, Operation, Parameter, Response, build
 from user_directory_events import User
@@ -100,7 +100,7 @@ OPERATIONS: Final = (
             Parameter(
                 "email",
                 "query",
-                Annotated[str, Field(max_length=LONGEST_EMAIL, json_schema_extra={"format": "idn-email"})],
+                Annotated[str, Field(max_length=254, json_schema_extra={"format": "idn-email"})],
                 "Only the user who has this address, compared without case; write `+` as `%2B`.",
                 example=_EXAMPLE_USER["email"],
             ),

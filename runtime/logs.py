@@ -45,7 +45,7 @@ def line_writer(logger: str) -> LineWriter:
     """Make a function that writes a message with fields at level `info`, for lines written thousands of times a second.
 
     It renders straight into the configured handler: no LogRecord, no walk up the loggers, no filters (measured: 4 µs
-    instead of 13 µs). The caller asks `logging.getLogger(logger).isEnabledFor(logging.INFO)` once, beforehand.
+    instead of 11 µs). The caller asks `logging.getLogger(logger).isEnabledFor(logging.INFO)` once, beforehand.
     """
     handler = logging.getLogger().handlers[0]
     if not isinstance(handler, logging.StreamHandler) or not isinstance(handler.formatter, LineFormatter):

@@ -46,7 +46,7 @@ class FieldError:
         return {"pointer": self.pointer, "detail": self.detail}
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
+class Problem(Exception):
     """A request that cannot be served; raised anywhere below a responder, answered by `install`'s handler.
 
     `slug` is a key of `PROBLEM_TYPES`, which decides status and title. `detail` is a sentence about this occurrence,

@@ -99,7 +99,8 @@ class RedisConnection:
         link, self._link = self._link, None
         if link is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(link.drain(), self._timeout)
+                async with asyncio.timeout(self._timeout):
+                    await link.drain()
             link.fail("the connection to Redis was closed")
         self._linked.set()  # wakes who still waits for a connection, to be told that there is none
 
@@ -145,7 +146,9 @@ class RedisConnection:
         reported = False
         while True:
             try:
-                await asyncio.wait_for(self._connect(), self._connect_timeout)
+                # Not wait_for: in Python 3.11 it can swallow the cancellation that close() relies on.
+                async with asyncio.timeout(self._connect_timeout):
+                    await self._connect()
             except (OSError, redis_errors.RedisError) as error:
                 if not reported:
                     log.warning("redis-unavailable", extra={"reason": f"{type(error).__name__}: {error}"})

@@ -4,6 +4,7 @@ Importing this module imports neither the app nor the metrics: whether the metri
 settled before that. The app is built in the worker, so that no client's socket or thread is there before the fork.
 """
 
+import contextlib
 import logging
 import os
 import pkgutil
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
+from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 from uvicorn_worker import UvicornWorker
@@ -146,6 +148,18 @@ class _Server(BaseApplication):
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Run the arbiter to its end."""
+        arbiter = Arbiter(self)
+        try:
+            arbiter.run()
+        except HaltServer as halted:
+            # Gunicorn does not expect a second worker to fail while it stops because of the first. Each round reaps one
+            # more and ends in an exit, or in _on_exit's StartupError, when none is left.
+            while True:
+                with contextlib.suppress(HaltServer):
+                    arbiter.halt(halted.reason, halted.exit_status)
 
     def load(self) -> Any:
         """Build the app; runs in the worker."""

@@ -1,18 +1,15 @@
-"""The gunicorn worker of both APIs: uvicorn's, with each response leaving in one write.
+"""uvicorn's HTTP/1.1 protocol with each response leaving in one write.
 
 uvicorn writes a response's head and its body apart, and uvloop makes a system call (and a TCP segment) of each;
 docs/adr/0202-responses-leave-in-one-write.md has the measurements.
 """
 
 import asyncio
-import gc
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn_worker import UvicornWorker
 
 _MOST_HELD_BYTES = 65_536
-_GC_THRESHOLDS = (50_000, 20, 20)
 
 
 class OneWriteTransport:
@@ -59,37 +56,8 @@ class OneWriteTransport:
 
 
 class OneWriteProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol on a `OneWriteTransport`."""
+    """uvicorn's HTTP/1.1 protocol on a `OneWriteTransport`; for uvicorn's setting `http`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
         super().connection_made(cast("asyncio.Transport", OneWriteTransport(transport, self.loop)))
-
-
-class ApiWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn_worker has no types
-    """Serve one API in a gunicorn worker process.
-
-    The client's address and the scheme are taken from the connection, not from X-Forwarded headers: no rule of the
-    product depends on them. The access log is the application's own.
-    """
-
-    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
-        "loop": "uvloop",
-        "http": OneWriteProtocol,
-        "ws": "none",
-        "lifespan": "on",
-        "proxy_headers": False,
-        "server_header": False,
-        "access_log": False,
-    }
-
-    def run(self) -> None:
-        """Serve until told to stop.
-
-        What was made at start lives as long as the process, and a request makes no cycles to speak of: without these
-        settings a tenth of a read's time went into looking for garbage.
-        """
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
-        super().run()

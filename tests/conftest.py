@@ -6,12 +6,13 @@ from the devstack. None is ever missing: a test that needs one and cannot get it
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from devstack import servers
+from tests.stack import Stack, running_stack
 
 _KAFKA_IMAGE, _REDIS_IMAGE = "apache/kafka:4.3.1", "redis:8"
 _KAFKA_PORT = 9092
@@ -34,6 +35,25 @@ def redis_url() -> Iterator[str]:
     """Return the URL of a running Redis; use a key prefix of your own, named afresh."""
     with _redis(_source("REDIS_URL")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def stack(kafka_bootstrap: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Return the product's processes, shared by all tests: leave them running, and use users of your own."""
+    with running_stack(kafka_bootstrap, redis_url, tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the ends of the processes' logs beside the failure of a test that used them."""
+    if call.excinfo is not None and isinstance(item, pytest.Function):
+        for used in item.funcargs.values():
+            for name, tail in used.tails().items() if isinstance(used, Stack) else ():
+                item.add_report_section(call.when, f"log of {name}", tail)
+    return (yield)
 
 
 @functools.cache

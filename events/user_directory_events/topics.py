@@ -89,6 +89,13 @@ def verify(admin: KafkaAdminClient, topics: list[Topic]) -> None:
         partitions = len(metadata["partitions"])
         if partitions != topic.partitions:
             faults.append(f"topic {topic.name} has {partitions} partitions, KAFKA_PARTITIONS says {topic.partitions}")
+        # More are no fault: a partition that is being moved has the old copies and the new ones.
+        copies = min(len(partition["replica_nodes"]) for partition in metadata["partitions"])
+        if copies < topic.replication_factor:
+            faults.append(
+                f"topic {topic.name} has {copies} copies of a partition, "
+                f"KAFKA_REPLICATION_FACTOR says {topic.replication_factor}"
+            )
         actual = _configuration(admin, topic.name)
         faults += [
             f"topic {topic.name} has {key}={actual.get(key)}, it must be {value}"

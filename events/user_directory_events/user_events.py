@@ -15,7 +15,8 @@ from user_directory_events.timestamps import Timestamp
 class Frozen(BaseModel):
     """A value: unchangeable, and strict about fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # An error may be logged, and its input may be personal data.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Name(Frozen):

@@ -27,7 +27,7 @@ if watermark and tonumber(watermark) > tonumber(ARGV[4]) then
   return {'never_written'}
 end
 -- While Redis is being refilled the partition is still in an older epoch than the event.
-if epoch ~= ARGV[5] and string.sub(pointer, -1) == '1' and ready_epoch(KEYS[2]) then
+if epoch and epoch > ARGV[5] and string.sub(pointer, -1) == '1' and ready_epoch(KEYS[2]) then
   return {'never_written'}
 end
 return {'pending'}

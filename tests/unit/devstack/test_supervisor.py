@@ -16,6 +16,9 @@ class _Clock:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 class _Member:
     """A process in memory."""
@@ -72,7 +75,7 @@ class _Stack:
             Post(self.api, ("projector",)),
         ]
         state = StateFile(tmp_path)
-        self.supervisor = Supervisor(posts, state, self.said.append, self.complete.append, self.clock)
+        self.supervisor = Supervisor(posts, state, self.said.append, self.complete.append, self.clock, self.clock.sleep)
 
     def _member(self, name: str) -> _Member:
         return _Member(name, self.journal)
@@ -82,7 +85,7 @@ class _Stack:
         end = self.clock.now + seconds
         while self.clock.now < end:
             self.supervisor.step()
-            self.clock.now += 0.05
+            self.clock.sleep(0.05)
 
     def until_complete(self) -> None:
         while not self.complete:
@@ -123,7 +126,7 @@ def test_all_stop_in_reverse_and_the_stubborn_is_killed(stack: _Stack) -> None:
     waits = stack.projector.wait
 
     def wait(seconds: float) -> bool:
-        stack.clock.now += seconds
+        stack.clock.sleep(seconds)
         return waits(seconds)
 
     stack.projector.wait = wait  # type: ignore[method-assign]
@@ -145,12 +148,12 @@ def test_a_dead_one_is_started_again_with_a_line_that_says_so(stack: _Stack) -> 
     assert stack.projector.starts == 1
 
 
-def _die_at_once(member: _Member) -> Callable[[], None]:
+def _die_at_once(member: _Member, status: int = 1) -> Callable[[], None]:
     start = member.start
 
     def start_and_die() -> None:
         start()
-        member.status = 1
+        member.status = status
 
     return start_and_die
 
@@ -178,13 +181,7 @@ def test_one_that_was_steady_is_started_again_soon(stack: _Stack) -> None:
 
 @pytest.mark.parametrize(("status", "starts"), [(2, 1), (1, 3)])
 def test_one_that_never_starts_ends_the_run(stack: _Stack, status: int, starts: int) -> None:
-    begin = stack.projector.start
-
-    def start_and_die() -> None:
-        begin()
-        stack.projector.status = status
-
-    stack.projector.start = start_and_die  # type: ignore[method-assign]
+    stack.projector.start = _die_at_once(stack.projector, status)  # type: ignore[method-assign]
 
     with pytest.raises(DevstackError, match=r"projector does not start .*REDIS_URL must be"):
         stack.supervisor.run()

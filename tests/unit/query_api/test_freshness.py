@@ -94,6 +94,15 @@ async def test_the_wait_is_capped(impatient_client: ASGIConductor) -> None:
     assert answer.headers["preference-applied"] == "wait=0"
 
 
+async def test_no_wait_is_longer_than_the_time_to_drain(directory: MemoryDirectory) -> None:
+    settings = QuerySettings(max_wait_seconds=30, drain_seconds=2, access_log=False)
+    async with ASGIConductor(create_app(settings, directory)) as client:
+        headers = {"Consistency-Token": token(LOG_ID, 1, 41), "Prefer": "wait=100"}
+        answer = await client.simulate_get(READS[0], headers=headers)
+
+    assert (answer.status_code, answer.headers["preference-applied"]) == (200, "wait=2")
+
+
 async def test_a_failure_ends_the_wait(client: ASGIConductor, directory: MemoryDirectory) -> None:
     headers = {"Consistency-Token": token(LOG_ID, 1, 42), "Prefer": "wait=20"}
     reading = asyncio.create_task(client.simulate_get(READS[0], headers=headers))

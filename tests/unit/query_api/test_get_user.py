@@ -73,7 +73,7 @@ async def test_a_deleted_user_is_gone(client: ASGIConductor, directory: MemoryDi
     assert (answer.status_code, answer.json["type"]) == (410, "urn:user-directory:problem:user-deleted")
 
 
-@pytest.mark.parametrize("user_id", ["7", "%00", "a b", USER.id + "0", "..%2Fusers"])
+@pytest.mark.parametrize("user_id", ["7", "%00", "a b", USER.id + "0"])
 async def test_what_is_no_id_is_a_bad_request(client: ASGIConductor, directory: MemoryDirectory, user_id: str) -> None:
     answer = await client.simulate_get(f"/users/{user_id}")
 

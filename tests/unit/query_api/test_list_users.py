@@ -1,7 +1,9 @@
+from itertools import chain
 from urllib.parse import urlsplit
 
 import pytest
 from falcon.testing import ASGIConductor
+from pydantic import AnyHttpUrl
 
 from query_api.app import create_app
 from query_api.settings import QuerySettings
@@ -52,13 +54,13 @@ async def test_the_link_leads_through_all_pages(client: ASGIConductor, sort: str
         assert following is None or f"cursor={following}" in answer.headers["link"]
 
     ids = [user.id for user in USERS]
-    assert sum(pages, []) == (ids if sort == "created_at" else ids[::-1])
+    assert list(chain.from_iterable(pages)) == (ids if sort == "created_at" else ids[::-1])
     assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
     assert pages[-1]
 
 
 async def test_the_link_is_built_on_the_public_url(directory: MemoryDirectory) -> None:
-    settings = QuerySettings(access_log=False, public_url="https://directory.example.org/v1/")
+    settings = QuerySettings(access_log=False, public_url=AnyHttpUrl("https://directory.example.org/v1/"))
     async with ASGIConductor(create_app(settings, directory)) as client:
         answer = await client.simulate_get("/users", query_string="limit=1")
 

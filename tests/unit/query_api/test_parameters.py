@@ -92,7 +92,6 @@ def test_a_limit_is_a_plain_number_in_its_range(limit: str) -> None:
         ("a@xn--exmple-cua.de", "a@exämple.de"),
         ("jo+tag@example.org", "jo+tag@example.org"),
         ("jo@printer.local", "jo@printer.local"),
-        ("jo,jane@example.org".replace(",", "."), "jo.jane@example.org"),
         ("用户@例え.jp", "用户@例え.jp"),
     ],
 )
@@ -129,12 +128,14 @@ def test_a_very_long_name_is_not_repeated_in_full_nor_are_thousands() -> None:
 
 @given(st.dictionaries(st.sampled_from(["cursor", "email", "limit", "sort", "other"]), st.text()))
 def test_every_query_is_read_or_refused(parameters: dict[str, str]) -> None:
+    refused: set[str | None] = set()
     try:
-        query = read_users_query(parameters)
+        read_users_query(parameters)
     except Problem as problem:
-        assert {error.parameter for error in problem.errors} <= set(parameters)
-    else:
-        assert 1 <= query.page.limit <= 500
+        refused = {error.parameter for error in problem.errors}
+
+    assert refused <= set(parameters)
+    assert "other" in refused or "other" not in parameters
 
 
 def test_an_id_may_be_of_any_version_and_either_case() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import falcon
 import pytest
 from falcon.testing import ASGIConductor, TestClient
+from prometheus_client import REGISTRY
 
-from runtime import context, json_body, logs, metrics
+from runtime import context, json_body, logs
 from runtime.http import App, create_falcon_app
 from runtime.problems import Problem
 from runtime.settings import LogSettings
@@ -269,7 +270,7 @@ def test_not_ready_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> Non
 def _observed(route: str, method: str, status: str) -> float:
     labels = {"route": route, "method": method, "status": status}
     name = "user_directory_http_request_duration_seconds_count"
-    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 @pytest.mark.parametrize(
@@ -293,7 +294,7 @@ def test_requests_are_counted_by_route_method_and_status(
 def test_no_request_stays_in_flight(client: TestClient) -> None:
     for path in ("/things/1", "/nowhere"):
         client.simulate_get(path, headers={"Accept": "text/html"})
-    assert metrics.REGISTRY.get_sample_value("user_directory_http_requests_in_flight") == 0
+    assert REGISTRY.get_sample_value("user_directory_http_requests_in_flight") == 0
 
 
 def test_metrics_are_in_prometheus_format(client: TestClient) -> None:

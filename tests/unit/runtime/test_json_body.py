@@ -29,10 +29,12 @@ def test_what_is_valid_comes_back_as_it_was(document: Any, escaped: bool) -> Non
 
 @given(st.binary() | st.text(alphabet='{}[]",:0123456789.eE+-\\ud8tfn NaI').map(str.encode))
 def test_whatever_comes_in_is_parsed_or_is_a_problem(raw: bytes) -> None:
+    slugs = set()
     try:
         parse(raw)
     except Problem as problem:
-        assert (problem.slug, problem.status) == ("malformed-json", 400)
+        slugs.add(problem.slug)
+    assert slugs <= {"malformed-json"}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.errors import HaltServer
+
+from runtime import server as server_module
+from runtime.settings import HttpSettings
+from runtime.startup import StartupError
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -135,12 +140,14 @@ def test_sigterm_lets_the_request_in_flight_finish_and_closes_the_clients(tmp_pa
 
 
 def test_a_request_that_outlasts_the_drain_does_not_keep_the_server(tmp_path: Path) -> None:
-    with _running(tmp_path, DRAIN_SECONDS="1") as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_SECONDS) as client:
-            client.sendall(b"GET /slow?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
-            _eventually(lambda: "slow request began\n" in server.out)
-            server.process.terminate()
-            assert server.wait() == 0
+    with (
+        _running(tmp_path, DRAIN_SECONDS="1") as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_SECONDS) as client,
+    ):
+        client.sendall(b"GET /slow?seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
+        _eventually(lambda: "slow request began\n" in server.out)
+        server.process.terminate()
+        assert server.wait() == 0
     assert "clients closed\n" in server.out
 
 
@@ -204,3 +211,25 @@ def test_an_unreadable_request_is_refused_and_the_server_lives_on(tmp_path: Path
             client.sendall(b"\x16\x03\x01 not http\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 400 ")
         assert server.worker() > 0
+
+
+class _Arbiter:
+    """Gunicorn's arbiter where two more workers fail while it stops because of the first."""
+
+    def __init__(self, _application: object) -> None:
+        self.halts = 0
+
+    def run(self) -> None:
+        raise HaltServer("App failed to load.", 4)
+
+    def halt(self, reason: str, exit_status: int) -> None:
+        self.halts += 1
+        if self.halts <= 2:
+            raise HaltServer(reason, exit_status)
+        raise StartupError(f"after {self.halts} rounds")
+
+
+def test_workers_that_fail_while_the_server_stops_do_not_disturb_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "Arbiter", _Arbiter)
+    with pytest.raises(StartupError, match="after 3 rounds"):
+        server_module.run("unused:unused", HttpSettings(), host="127.0.0.1", port=0)

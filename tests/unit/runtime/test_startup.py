@@ -43,5 +43,6 @@ def test_interrupting_ends_without_a_traceback() -> None:
 
 
 def test_importing_the_server_imports_neither_metrics_nor_an_app_framework() -> None:
-    program = "import runtime.server, runtime.logs, sys; print([n for n in ('prometheus_client', 'falcon') if n in sys.modules])"
+    names = "'prometheus_client', 'falcon'"
+    program = f"import runtime.server, runtime.logs, sys; print([n for n in ({names}) if n in sys.modules])"
     assert subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout == "[]\n"

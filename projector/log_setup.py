@@ -1,0 +1,105 @@
+"""Before the projector projects: the topics, and the identity that makes a topic a log."""
+
+import time
+from contextlib import suppress
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+
+from projector.event_log import CLIENT_ID, now
+from projector.settings import ProjectorSettings
+from runtime.kafka_connection import options, wait_for_admin
+from runtime.startup import StartupError
+from user_directory_events import (
+    HEADERS,
+    LogIdentity,
+    LogIdentityData,
+    LogRecord,
+    Undecodable,
+    UnknownSchema,
+    decode,
+    encode,
+)
+from user_directory_events.codec import new_event_id
+from user_directory_events.topics import Topic, WrongTopic, create_missing, events_topic, quarantine_topic, verify
+
+_APPEND_TIMEOUT_SECONDS = 10
+
+
+class WrongLog(StartupError):
+    """The topic holds something else than a log of this service with these settings."""
+
+
+def topics_of(settings: ProjectorSettings) -> list[Topic]:
+    """Return the topics that this process reads and writes."""
+    copies = {
+        "replication_factor": settings.kafka_replication_factor,
+        "min_insync_replicas": settings.kafka_min_insync_replicas,
+    }
+    return [
+        events_topic(settings.events_topic, partitions=settings.kafka_partitions, **copies),
+        quarantine_topic(settings.quarantine_topic, **copies),
+    ]
+
+
+def prepare_log(settings: ProjectorSettings) -> str:
+    """Wait for Kafka, create missing topics, check them, and return the log's identity, given to it if it has none.
+
+    Raises:
+        StartupError: Kafka does not answer in time, a topic is wrong, or the log belongs to other settings.
+    """
+    admin = wait_for_admin(settings, CLIENT_ID, settings.startup_wait_seconds)
+    try:
+        topics = topics_of(settings)
+        create_missing(admin, topics)
+        verify(admin, topics)
+    except (WrongTopic, KafkaError) as error:
+        raise StartupError(f"Kafka's topics cannot be used: {error or type(error).__name__}") from error
+    finally:
+        admin.close()
+    return _identity(settings)
+
+
+def _identity(settings: ProjectorSettings) -> str:
+    """Return the log's identity from the first record of partition 0; append it where the log is empty."""
+    partition = TopicPartition(settings.events_topic, 0)
+    consumer = KafkaConsumer(**options(settings, CLIENT_ID), enable_auto_commit=False, auto_offset_reset="earliest")
+    producer = KafkaProducer(
+        **options(settings, CLIENT_ID), acks="all", delivery_timeout_ms=5000, request_timeout_ms=4000
+    )
+    try:
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        if consumer.end_offsets([partition])[partition] == 0:
+            identity = LogIdentity(
+                id=new_event_id(),
+                time=now(),
+                data=LogIdentityData(log_id=new_event_id(), partitions=settings.kafka_partitions),
+            )
+            key, value = encode(identity)
+            producer.send(settings.events_topic, key=key, value=value, headers=HEADERS, partition=0).get(10)
+        deadline = time.monotonic() + _APPEND_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            # Of two processes that start a log at once the first record wins, for both.
+            for records in consumer.poll(timeout_ms=500, max_records=1).values():
+                return _checked_identity(settings, records[0].value)
+    except KafkaError as error:
+        raise StartupError(f"the log's first record cannot be read or written: {error!r}") from error
+    finally:
+        consumer.close()
+        producer.close()
+    raise StartupError(f"the first record of topic {settings.events_topic} cannot be read: is a broker down?")
+
+
+def _checked_identity(settings: ProjectorSettings, value: bytes) -> str:
+    record: LogRecord | None = None
+    with suppress(Undecodable, UnknownSchema):
+        record = decode(value)
+    if not isinstance(record, LogIdentity):
+        raise WrongLog(f"topic {settings.events_topic} does not begin with a log identity: set EVENTS_TOPIC to a log's")
+    if record.data.partitions != settings.kafka_partitions:
+        raise WrongLog(
+            f"the log in {settings.events_topic} has {record.data.partitions} partitions for ever: "
+            f"set KAFKA_PARTITIONS={record.data.partitions}"
+        )
+    return record.data.log_id

@@ -1,0 +1,63 @@
+"""Connecting to Kafka: the options that all clients share, and waiting for it when a process starts."""
+
+import socket
+import time
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from runtime.settings import KafkaSettings
+from runtime.startup import StartupError
+
+_BOOTSTRAP_MS = 5000
+_RECONNECT_MAX_MS = 1000
+_RETRY_SECONDS = 0.5
+
+
+def options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """Return what every Kafka client of a process is configured with."""
+    return {
+        "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
+        "client_id": client_id,
+        "bootstrap_timeout_ms": _BOOTSTRAP_MS,
+        # The default grows to half a minute, for which a recovered broker would be ignored.
+        "reconnect_backoff_max_ms": _RECONNECT_MAX_MS,
+    }
+
+
+def listens(settings: KafkaSettings) -> bool:
+    """Say whether a bootstrap server takes connections.
+
+    Asked before a client is made: kafka-python leaves a thread behind for each one that cannot connect at first.
+    """
+    for address in settings.kafka_bootstrap_servers.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def wait_for_admin(settings: KafkaSettings, client_id: str, seconds: float) -> KafkaAdminClient:
+    """Return a connected admin client as soon as Kafka answers.
+
+    Raises:
+        StartupError: it does not answer in time.
+    """
+    deadline = time.monotonic() + seconds
+    reason = "no connection"
+    while True:
+        if listens(settings):
+            try:
+                return KafkaAdminClient(**options(settings, client_id))
+            except KafkaError as error:
+                reason = type(error).__name__
+        if time.monotonic() > deadline:
+            raise StartupError(
+                f"Kafka at {settings.kafka_bootstrap_servers} does not answer ({reason}): "
+                "start it or set KAFKA_BOOTSTRAP_SERVERS"
+            )
+        time.sleep(_RETRY_SECONDS)

@@ -1,0 +1,122 @@
+"""What the log says, folded by the public verdict rules alone, and what the read models must then hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from read_models.keys import GenerationKeys
+from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, Presence, UserRecord
+from tests.integration.protocol.log import Appended
+from user_directory_events import (
+    PartitionFold,
+    UniqueField,
+    User,
+    UserEvent,
+    UserState,
+    Verdict,
+    comparable,
+    encode,
+    evolve,
+)
+
+Claims = dict[UniqueField, str]
+
+
+def claims_of(state: UserState) -> Claims:
+    """Return the unique values that a state claims, in their comparable form."""
+    if not isinstance(state, User):
+        return {}
+    claims: Claims = {"email": comparable("email", state.email)}
+    if state.external_id is not None:
+        claims["external_id"] = comparable("external_id", state.external_id)
+    return claims
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedEvent:
+    """An accepted event, the claims of its user before and after it, and its place in the one order of all appends."""
+
+    event: UserEvent
+    offset: int
+    order: int
+    before: Claims
+    after: Claims
+
+
+@dataclass(slots=True)
+class _FoldedUser:
+    state: UserState = None
+    offset: int = -1
+    version: int = 0
+    void_ids: list[str] = field(default_factory=list)
+    history: list[bytes] = field(default_factory=list)
+    marks: dict[UniqueField, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Truth:
+    """The log folded: all accepted events, and the keys of the read models with their values."""
+
+    accepted: dict[str, AcceptedEvent] = field(default_factory=dict)
+    read_models: dict[str, object] = field(default_factory=dict)
+
+
+def fold(partitions: Sequence[Sequence[Appended]], keys: GenerationKeys, margin_ms: int) -> Truth:
+    """Fold all partitions; `margin_ms` is what the watermark stays behind the newest timestamp."""
+    truth = Truth()
+    claimants: dict[str, dict[bytes, bytes]] = {}
+    created: list[bytes] = []
+    for partition, records in enumerate(partitions):
+        users = _fold_partition(truth, partition, records, keys, margin_ms)
+        for user_id, user in users.items():
+            truth.read_models[keys.user(user_id)] = _record(user, partition).encode()
+            if user.history:
+                truth.read_models[keys.history(user_id)] = user.history
+            for name, value in claims_of(user.state).items():
+                claimants.setdefault(keys.claims(name, value), {})[user_id.encode()] = user.marks[name].encode()
+            if isinstance(user.state, User):
+                created.append((user.state.created_at + user_id).encode())
+    truth.read_models |= claimants
+    if created:
+        truth.read_models[keys.by_creation] = sorted(created)
+    if conflicts := {key.encode() for key, users_ in claimants.items() if len(users_) > 1}:
+        truth.read_models[keys.conflicts] = conflicts
+    return truth
+
+
+def _fold_partition(
+    truth: Truth, partition: int, records: Sequence[Appended], keys: GenerationKeys, margin_ms: int
+) -> dict[str, _FoldedUser]:
+    partition_fold = PartitionFold()
+    users: dict[str, _FoldedUser] = {}
+    position = watermark = 0
+    for appended in records:
+        entry = appended.entry
+        position, watermark = entry.offset + 1, max(watermark, entry.timestamp - margin_ms)
+        verdict = partition_fold.apply(entry.record, entry.timestamp)
+        if not isinstance(entry.record, UserEvent) or verdict is None:
+            continue
+        event, user = entry.record, users.setdefault(entry.record.subject, _FoldedUser())
+        if verdict is not Verdict.ACCEPTED:
+            user.void_ids.append(event.id)
+            continue
+        before = claims_of(user.state)
+        user.state, user.offset, user.version = evolve(user.state, event), entry.offset, event.sequence
+        after = claims_of(user.state)
+        user.marks |= {name: f"{entry.timestamp} {event.id}" for name, value in after.items() if before.get(name) != value}
+        user.history.append(HistoryEntry(event.id, entry.offset, entry.timestamp, encode(event)[1]).encode())
+        truth.accepted[event.id] = AcceptedEvent(event, entry.offset, appended.order, before, after)
+        if event.idempotencykey and event.idempotencyhash:
+            key = keys.idempotency(event.actor or "", event.idempotencykey)
+            outcome = IdempotentOutcome(
+                event.idempotencyhash, event.subject, event.sequence, event.id, partition, entry.offset
+            )
+            truth.read_models[key] = outcome.encode().encode()
+    progress = PartitionProgress(position, watermark, partition_fold.epoch)
+    truth.read_models[keys.partition(partition)] = progress.encode().encode()
+    return users
+
+
+def _record(user: _FoldedUser, partition: int) -> UserRecord:
+    presence: Presence = "none" if user.state is None else "active" if isinstance(user.state, User) else "gone"
+    document = user.state.to_json() if isinstance(user.state, User) else b""
+    return UserRecord(user.version, partition, user.offset, presence, document, user.void_ids)

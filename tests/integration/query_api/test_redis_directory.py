@@ -1,0 +1,137 @@
+"""What is true of the directory in Redis only."""
+
+import json
+
+import pytest
+
+from query_api.directory import ListQuery, NotYetVisible, Unavailable, UserNotFound, WrongToken
+from read_models import scripts
+from read_models.consistency import ConsistencyToken
+from read_models.records import UserRecord
+from tests.contract.query_api.worlds import RedisWorld, redis_world
+from tests.unit.query_api.memory_directory import LOG_ID, make_user, place
+
+pytestmark = pytest.mark.redis
+
+ALL = ListQuery(newest_first=False, limit=500, after=None)
+OTHER_LOG = LOG_ID.replace("1", "2")
+
+
+async def test_a_flip_to_another_generation_is_followed(world: RedisWorld) -> None:
+    await world.put(make_user(1))
+    await world.put(make_user(2), generation=2)
+    assert (await world.directory.user(make_user(1).id, None)).version == "1"
+
+    await world.open(2)
+
+    for _ in range(2):
+        assert (await world.directory.user(make_user(2).id, None)).version == "1"
+        with pytest.raises(UserNotFound):
+            await world.directory.user(make_user(1).id, None)
+
+
+async def test_a_flip_is_followed_by_lists(world: RedisWorld) -> None:
+    await world.put(make_user(1))
+    await world.put(make_user(2), generation=2)
+    assert len((await world.directory.list_users(ALL, None)).documents) == 1
+
+    await world.open(2)
+
+    page = await world.directory.list_users(ALL, None)
+    assert [json.loads(document)["id"] for document in page.documents] == [make_user(2).id]
+    assert len((await world.directory.owner_of_email(make_user(2).email, None)).documents) == 1
+
+
+async def test_a_token_of_a_log_that_has_just_become_the_live_one_is_valid(world: RedisWorld) -> None:
+    await world.put(make_user(1), generation=2)
+    with pytest.raises(WrongToken):
+        await world.directory.user(make_user(1).id, ConsistencyToken(OTHER_LOG, {0: 1}))
+    with pytest.raises(WrongToken):
+        await world.directory.list_users(ALL, ConsistencyToken(OTHER_LOG, {0: 1}))
+
+    await world.open(2, log_id=OTHER_LOG)
+
+    found = await world.directory.user(make_user(1).id, ConsistencyToken(OTHER_LOG, {0: 1}))
+    assert found.token == f"{OTHER_LOG}.0-1"
+    with pytest.raises(WrongToken):
+        await world.directory.list_users(ALL, ConsistencyToken(LOG_ID, {0: 1}))
+
+
+async def test_an_empty_redis_answers_nothing(world: RedisWorld) -> None:
+    await world.put(make_user(1))
+    assert (await world.directory.user(make_user(1).id, None)).version == "1"
+
+    await world.redis.delete(world.keys.live)
+
+    with pytest.raises(Unavailable):
+        await world.directory.user(make_user(1).id, None)
+    with pytest.raises(Unavailable):
+        await world.directory.list_users(ALL, None)
+    assert await world.directory.not_ready_because()
+
+
+async def test_a_complete_generation_without_its_partitions_answers_nothing(world: RedisWorld) -> None:
+    await world.put(make_user(1))
+    await world.redis.delete(world.keys.generation(1).partition(0))
+
+    with pytest.raises(Unavailable):
+        await world.directory.user(make_user(1).id, None)
+    with pytest.raises(Unavailable):
+        await world.directory.list_users(ALL, None)
+
+
+@pytest.mark.parametrize("partitions", [1, 63, 64, 65, 200])
+async def test_the_partition_count_is_that_of_the_log(redis_url: str, partitions: int) -> None:
+    async with redis_world(redis_url, partitions) as world:
+        page = await world.directory.list_users(ALL, None)
+        last = ConsistencyToken(LOG_ID, {partitions - 1: 0})
+
+        assert len(ConsistencyToken.parse(page.token).offsets) == partitions
+        assert (await world.directory.list_users(ALL, last)).token == page.token
+        with pytest.raises(NotYetVisible):
+            await world.directory.list_users(ALL, ConsistencyToken(LOG_ID, {partitions - 1: 1}))
+        with pytest.raises(WrongToken):
+            await world.directory.list_users(ALL, ConsistencyToken(LOG_ID, {partitions: 0}))
+
+
+async def test_a_script_that_redis_has_forgotten_is_sent_again(world: RedisWorld) -> None:
+    await world.put(make_user(1))
+    assert len((await world.directory.list_users(ALL, None)).documents) == 1
+
+    await world.redis.script_flush()
+
+    assert len((await world.directory.list_users(ALL, None)).documents) == 1
+
+
+async def test_users_whose_documents_are_not_there_are_left_out_but_end_no_list(world: RedisWorld) -> None:
+    generation = world.keys.generation(1)
+    users = [make_user(number) for number in range(4)]
+    for user in users:
+        await world.put(user)
+    await world.redis.delete(generation.user(users[0].id))
+    await world.redis.set(generation.user(users[1].id), UserRecord(1, 0, 1, "gone").encode())
+
+    first = await world.directory.list_users(ListQuery(newest_first=False, limit=2, after=None), None)
+    second = await world.directory.list_users(ListQuery(newest_first=False, limit=2, after=first.last), None)
+
+    assert (first.documents, first.last) == ([], place(users[1]))
+    assert (len(second.documents), second.last) == (2, None)
+    assert (await world.directory.owner_of_email(users[0].email, None)).documents == []
+    assert (await world.directory.owner_of_email(users[1].email, None)).documents == []
+
+
+async def test_a_user_of_whom_only_void_events_are_known_is_not_found(world: RedisWorld) -> None:
+    user_id = make_user(1).id
+    record = UserRecord(0, 0, 0, "none", b"", ["01936e0a-7a3c-7d2e-9f4b-000000000000"])
+    await world.redis.set(world.keys.generation(1).user(user_id), record.encode())
+
+    with pytest.raises(UserNotFound):
+        await world.directory.user(user_id, None)
+
+
+@pytest.mark.parametrize("script", [scripts.LIST_BY_CREATION, scripts.FIND_OWNER])
+async def test_scripts_say_that_they_only_read(world: RedisWorld, script: scripts.Script) -> None:
+    # Redis refuses to run any other script this way.
+    reply = await world.redis.eval_ro(script.source, 1, world.keys.live, "no pointer")
+
+    assert reply == [b"other_generation"]

@@ -1,0 +1,246 @@
+"""However the log is cut into batches, and whatever is done twice, the read models say what the log says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from read_models.records import HistoryEntry, UserRecord
+from tests.memory_read_models import MemoryReadModels
+from tests.sample_events import DEADLINE, NOW, envelope, epoch_opened, tick, user_id
+from tests.small_projector import SmallProjector
+from user_directory_events import (
+    CannotEvolve,
+    LogRecord,
+    PartitionFold,
+    User,
+    UserDeleted,
+    UserErased,
+    UserEvent,
+    UserRegistered,
+    UserRegisteredData,
+    UserReinstated,
+    UserState,
+    UserSuspended,
+    UserUpdated,
+    UserUpdatedData,
+    Verdict,
+    comparable,
+    evolve,
+)
+
+USERS, EMAILS, EXTERNAL_IDS, EPOCHS = range(4), range(3), range(2), ("epoch-1", "epoch-2")
+
+
+@dataclass
+class LogWriter:
+    """Writes a log that is right as a rule: each event follows the user's version, under the partition's epoch."""
+
+    entries: list[tuple[LogRecord, int]] = field(default_factory=lambda: [(epoch_opened(), NOW)])
+    fold: PartitionFold = field(default_factory=PartitionFold)
+
+    def __post_init__(self) -> None:
+        self.fold.apply(*self.entries[0])
+
+    def write(self, step: "Step") -> None:
+        number = len(self.entries)
+        if step.copy_of is not None:
+            # Of an event that had its verdict before, be it accepted or void.
+            record, timestamp = self.entries[step.copy_of % number][0], NOW
+        else:
+            record, timestamp = step.record(number, self.fold), DEADLINE + 1 if step.late else NOW + number
+        self.entries.append((record, timestamp))
+        self.fold.apply(record, timestamp)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One record to come."""
+
+    kind: type[UserEvent] | str
+    user: int
+    email: int
+    external_id: int | None
+    skipped: int
+    late: bool
+    other_epoch: bool
+    idempotent: bool
+    copy_of: int | None
+
+    def record(self, number: int, fold: PartitionFold) -> LogRecord:
+        if self.kind == "epoch":
+            return epoch_opened(number, epoch=EPOCHS[number % 2])
+        if self.kind == "tick":
+            return tick(number)
+        log = fold.users.get(user_id(self.user))
+        sequence = max(1, (log.version if log else 0) + 1 + self.skipped)
+        epoch = "elsewhere" if self.other_epoch else fold.epoch
+        attributes = envelope(number, user=self.user, sequence=sequence, epoch=epoch)
+        if self.idempotent:
+            attributes |= {"idempotencykey": f"key-{self.user}", "idempotencyhash": "hash"}
+        return self._event(attributes, number)
+
+    def _event(self, attributes: dict[str, Any], number: int) -> LogRecord:
+        email = f"User{self.email}@example.org"
+        external_id = None if self.external_id is None else f"hr-{self.external_id}"
+        if self.kind is UserRegistered:
+            fields = UserRegisteredData(email=email, display_name=str(number), external_id=external_id)
+            return UserRegistered(**attributes, data=fields)
+        if self.kind is UserUpdated:
+            of_email = number % 2 == 0
+            changes = UserUpdatedData(email=email) if of_email else UserUpdatedData(external_id=external_id)
+            return UserUpdated(**attributes, data=changes)
+        assert not isinstance(self.kind, str)
+        return self.kind(**attributes)
+
+
+steps = st.builds(
+    Step,
+    kind=st.sampled_from(
+        [UserRegistered] * 4
+        + [UserUpdated] * 6
+        + [UserSuspended, UserReinstated, UserDeleted, UserDeleted, UserErased, "epoch", "tick"]
+    ),
+    user=st.sampled_from(USERS),
+    email=st.sampled_from(EMAILS),
+    external_id=st.none() | st.sampled_from(EXTERNAL_IDS),
+    skipped=st.sampled_from([0] * 12 + [1, -1]),
+    late=st.sampled_from([False] * 12 + [True]),
+    other_epoch=st.sampled_from([False] * 12 + [True]),
+    idempotent=st.booleans(),
+    copy_of=st.none() | st.integers(0, 100).filter(lambda number: number % 3 == 0),
+)
+logs = st.lists(steps, max_size=30)
+
+
+def log_of(written: Sequence[Step]) -> tuple[list[tuple[LogRecord, int]], PartitionFold]:
+    writer = LogWriter()
+    for step in written:
+        writer.write(step)
+    return writer.entries, writer.fold
+
+
+def cuts(length: int, data: st.DataObject) -> list[int]:
+    return [*sorted(data.draw(st.sets(st.integers(0, length)))), length]
+
+
+def verdicts(projector: SmallProjector) -> list[tuple[str, Verdict | None]]:
+    return [(judgement.event.id, judgement.verdict) for judgement in projector.judgements]
+
+
+def projector_of(entries: Sequence[tuple[LogRecord, int]]) -> tuple[SmallProjector, MemoryReadModels]:
+    models = MemoryReadModels()
+    projector = SmallProjector(models)
+    for record, timestamp in entries:
+        projector.append(record, timestamp)
+    return projector, models
+
+
+@given(logs, st.data())
+def test_batch_by_batch_is_the_same_as_at_once(written: list[Step], data: st.DataObject) -> None:
+    entries, _ = log_of(written)
+    at_once, whole = projector_of(entries)
+    at_once.project()
+
+    in_parts, pieces = projector_of(entries)
+    for cut in cuts(len(entries), data):
+        in_parts.project(up_to=cut)
+
+    assert pieces.snapshot() == whole.snapshot()
+    assert verdicts(in_parts) == verdicts(at_once)
+
+
+@given(logs, st.data())
+def test_a_batch_that_was_written_in_part_can_be_done_again(written: list[Step], data: st.DataObject) -> None:
+    """Redis keeps the writes of a script that fails half-way; the checkpoint is written last."""
+    entries, _ = log_of(written)
+    at_once, whole = projector_of(entries)
+    at_once.project()
+
+    in_parts, pieces = projector_of(entries)
+    for cut in cuts(len(entries), data):
+        batch, _ = in_parts.batch(up_to=cut)
+        pieces.change(replace(batch, changes=batch.changes[: data.draw(st.integers(0, len(batch.changes)))]))
+        in_parts.project(up_to=cut)
+        pieces.change(batch)
+
+    assert pieces.snapshot() == whole.snapshot()
+
+
+@given(logs)
+def test_the_verdicts_are_those_of_the_public_fold(written: list[Step]) -> None:
+    entries, _ = log_of(written)
+    projector, _ = projector_of(entries)
+    projector.project()
+
+    fold = PartitionFold()
+    expected = [(record, fold.apply(record, timestamp)) for record, timestamp in entries]
+    assert verdicts(projector) == [(r.id, verdict) for r, verdict in expected if isinstance(r, UserEvent)]
+
+
+@given(logs, st.data())
+def test_the_read_models_are_those_of_a_plain_dictionary(written: list[Step], data: st.DataObject) -> None:
+    entries, fold = log_of(written)
+    projector, models = projector_of(entries)
+    projector.project(up_to=data.draw(st.integers(0, len(entries))))
+    projector.project()
+
+    states = {user: _state(log.accepted) for user, log in fold.users.items()}
+    active = {user: state for user, state in states.items() if isinstance(state, User)}
+    found = models.snapshot()
+    keys = models.keys.generation(1)
+
+    assert found["indexes"] == ({keys.by_creation: {s.created_at + u for u, s in active.items()}} if active else {})
+    assert {key: set(claimants) for key, claimants in found["claims"].items()} == _claims(active, keys)
+    assert found["conflicts"] == {key for key, claimants in _claims(active, keys).items() if len(claimants) > 1}
+    for user, log in fold.users.items():
+        record = UserRecord.decode(found["strings"][keys.user(user)])
+        assert record.version == log.version
+        assert set(record.void_ids) == log.void_ids
+        history = [HistoryEntry.decode(entry).event_id for entry in found["histories"].get(keys.history(user), [])]
+        assert history == [event.id for event in log.accepted]
+        if isinstance(states[user], User):
+            assert record.state(user) == states[user]
+        else:
+            assert (
+                record.presence == {None: "none", False: "gone", True: "erased"}[getattr(states[user], "erased", None)]
+            )
+    assert found["progress"][0].position == len(entries)
+    assert found["progress"][0].watermark == max(timestamp for _, timestamp in entries) - 2000
+    assert found["progress"][0].epoch == fold.epoch
+
+
+def _state(accepted: Sequence[UserEvent]) -> UserState:
+    state: UserState = None
+    for event in accepted:
+        try:
+            state = evolve(state, event)
+        except CannotEvolve:
+            continue
+    return state
+
+
+def _claims(active: dict[str, User], keys: Any) -> dict[str, set[str]]:
+    claims: dict[str, set[str]] = {}
+    for user, state in active.items():
+        claims.setdefault(keys.claims("email", comparable("email", state.email)), set()).add(user)
+        if state.external_id is not None:
+            claims.setdefault(keys.claims("external_id", state.external_id), set()).add(user)
+    return claims
+
+
+def test_the_logs_of_these_tests_hold_every_verdict() -> None:
+    """Else they would show less than they say."""
+    found: set[Verdict | None] = set()
+
+    @given(logs)
+    def collect(written: list[Step]) -> None:
+        entries, _ = log_of(written)
+        projector, _ = projector_of(entries)
+        projector.project()
+        found.update(judgement.verdict for judgement in projector.judgements)
+
+    collect()
+    assert found == {None, *Verdict}

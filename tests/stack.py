@@ -1,0 +1,135 @@
+"""The product's processes as shipped, for the tests that meet them over HTTP.
+
+Each stack has topics, consumer group and key prefix of its own, so several share one Kafka and one Redis. A process is
+a `ManagedProcess` of the devstack: `.url`, `.log`, `.kill()`, `.pause()`, `.resume()`, `.stop()`, `.start()`,
+`.wait_ready()`.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from command_api.settings import CommandSettings
+from devstack.servers import free_port
+from devstack.table import APPS, AppProcess
+from projector.settings import ProjectorSettings
+from query_api.settings import QuerySettings
+from runtime.settings import variable_name
+
+_SETTINGS = {variable_name(f) for c in (CommandSettings, ProjectorSettings, QuerySettings) for f in c.model_fields}
+_TAIL_BYTES = 4000
+
+
+class Stack:
+    """A projector, a command API and a query API on ports of their own; `environ` is what they were started with."""
+
+    def __init__(self, kafka_bootstrap: str, redis_url: str, directory: Path, settings: Mapping[str, str]) -> None:
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        self.environ = {name: value for name, value in os.environ.items() if name not in _SETTINGS} | {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+            "REDIS_URL": redis_url,
+            "EVENTS_TOPIC": name,
+            "QUARANTINE_TOPIC": f"{name}.quarantine",
+            "PROJECTOR_GROUP": name,
+            "REDIS_KEY_PREFIX": name,
+            "KAFKA_PARTITIONS": "4",
+            "KAFKA_REPLICATION_FACTOR": "1",
+            "KAFKA_MIN_INSYNC_REPLICAS": "1",
+            "DRAIN_SECONDS": "5",
+            **{f"{app.prefix}_PORT": str(free_port()) for app in APPS},
+            **settings,
+        }
+        self.directory = directory
+        self.projector, self.command_api, self.query_api = self.processes = [
+            AppProcess(app, directory / f"{app.name}.log", self.environ) for app in APPS
+        ]
+
+    @property
+    def command_url(self) -> str:
+        """Return where the command API answers."""
+        return self.command_api.url
+
+    @property
+    def query_url(self) -> str:
+        """Return where the query API answers."""
+        return self.query_api.url
+
+    @property
+    def projector_url(self) -> str:
+        """Return where the projector's health and metrics are."""
+        return self.projector.url
+
+    @property
+    def events_topic(self) -> str:
+        """Name the log's topic."""
+        return self.environ["EVENTS_TOPIC"]
+
+    @property
+    def quarantine_topic(self) -> str:
+        """Name the topic of what could not be applied."""
+        return self.environ["QUARANTINE_TOPIC"]
+
+    @property
+    def key_prefix(self) -> str:
+        """Return the first part of every Redis key."""
+        return self.environ["REDIS_KEY_PREFIX"]
+
+    def start(self) -> None:
+        """Start every process, in no order, and wait until all are ready."""
+        for process in self.processes:
+            process.start()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until every process is ready.
+
+        Raises:
+            DevstackError: one ended, or is not ready in time.
+        """
+        for process in self.processes:
+            process.wait_ready()
+
+    def restart(self, process: AppProcess) -> None:
+        """Kill one process, start it on the same address, and wait until it is ready."""
+        process.kill()
+        process.start()
+        process.wait_ready()
+
+    def stop(self) -> None:
+        """End every process, all at once."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.stop()
+
+    def tails(self) -> dict[str, str]:
+        """Return the ends of the logs, by the processes' names."""
+        found = {}
+        for process in self.processes:
+            if process.log.exists():
+                found[process.name] = process.log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace")
+        return found
+
+
+@contextmanager
+def running_stack(kafka_bootstrap: str, redis_url: str, directory: Path, **settings: str) -> Iterator[Stack]:
+    """Run a stack until the block ends, and print the ends of its logs if the block fails.
+
+    Args:
+        kafka_bootstrap: a running Kafka.
+        redis_url: a running Redis.
+        directory: where the logs go, `<process>.log` each.
+        settings: variables of the environment, for all processes.
+    """
+    stack = Stack(kafka_bootstrap, redis_url, directory, settings)
+    try:
+        stack.start()
+        yield stack
+    except BaseException:
+        for name, tail in stack.tails().items():
+            print(f"--- {name}\n{tail}")
+        raise
+    finally:
+        stack.stop()

@@ -1,0 +1,102 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.unit.events.fake_admin import FakeAdmin
+from user_directory_events.topics import Topic, WrongTopic, create_missing, events_topic, quarantine_topic, verify
+
+LOG = events_topic("log", partitions=4, replication_factor=3, min_insync_replicas=2)
+QUARANTINE = quarantine_topic("log.quarantine", replication_factor=3, min_insync_replicas=2)
+
+
+def admin(*topics: Topic) -> Any:
+    """Return an admin client of a cluster that has these topics."""
+    fake = FakeAdmin()
+    create_missing(fake, list(topics))
+    return fake
+
+
+def test_the_log_is_stamped_by_the_broker_and_loses_nothing_but_what_an_erasure_removes() -> None:
+    assert LOG.required == {
+        "cleanup.policy": "compact",
+        "message.timestamp.type": "LogAppendTime",
+        "min.insync.replicas": "2",
+        "unclean.leader.election.enable": "false",
+    }
+
+
+def test_topics_that_were_just_created_are_right() -> None:
+    verify(admin(LOG, QUARANTINE), [LOG, QUARANTINE])
+
+
+def test_only_missing_topics_are_created() -> None:
+    fake = admin(LOG)
+
+    assert create_missing(fake, [LOG, QUARANTINE]) == ["log.quarantine"]
+    assert create_missing(fake, [LOG, QUARANTINE]) == []
+    assert fake.created == ["log", "log.quarantine"]
+
+
+def test_a_topic_that_another_process_creates_meanwhile_is_taken_as_it_is() -> None:
+    fake = admin(LOG)
+    fake.list_topics = list
+
+    assert create_missing(fake, [LOG]) == ["log"]
+    assert fake.created == ["log"]
+
+
+def test_a_missing_topic_is_named_with_what_creates_it() -> None:
+    with pytest.raises(WrongTopic, match=r"topic log does not exist: run `python -m projector topics`"):
+        verify(admin(QUARANTINE), [LOG, QUARANTINE])
+
+
+@pytest.mark.parametrize("name", LOG.required)
+def test_each_wrong_setting_is_named_with_what_it_must_be(name: str) -> None:
+    fake = admin(LOG)
+    fake.configs["log"][name] = "other"
+
+    with pytest.raises(WrongTopic) as caught:
+        verify(fake, [LOG])
+
+    assert str(caught.value) == f"topic log has {name}=other, it must be {LOG.required[name]}"
+
+
+def test_a_setting_that_the_operator_may_change_is_not_checked() -> None:
+    fake = admin(LOG, QUARANTINE)
+    fake.configs["log"]["segment.ms"] = "1000"
+    fake.configs["log.quarantine"]["cleanup.policy"] = "delete"
+
+    verify(fake, [LOG, QUARANTINE])
+
+
+def test_another_partition_count_is_named() -> None:
+    with pytest.raises(WrongTopic, match="topic log has 4 partitions, KAFKA_PARTITIONS says 12"):
+        verify(admin(LOG), [replace(LOG, partitions=12)])
+
+
+def test_a_partition_with_too_few_copies_is_named() -> None:
+    fake = admin(LOG)
+    fake.partitions["log"] = [3, 3, 1, 2]
+
+    with pytest.raises(WrongTopic, match="topic log has 1 copies of a partition, KAFKA_REPLICATION_FACTOR says 3"):
+        verify(fake, [LOG])
+
+
+def test_a_partition_that_is_being_moved_may_have_more_copies() -> None:
+    fake = admin(LOG)
+    fake.partitions["log"] = [3, 3, 5, 3]
+
+    verify(fake, [LOG])
+
+
+def test_all_faults_are_told_together() -> None:
+    fake = admin(LOG)
+    fake.configs["log"]["cleanup.policy"] = "delete"
+    fake.configs["log"]["message.timestamp.type"] = "CreateTime"
+
+    with pytest.raises(WrongTopic) as caught:
+        verify(fake, [replace(LOG, partitions=12), QUARANTINE])
+
+    for word in ("12", "cleanup.policy=delete", "message.timestamp.type=CreateTime", "log.quarantine does not exist"):
+        assert word in str(caught.value)
