@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError, NoBrokersAvailable
+from kafka.errors import KafkaConnectionError, KafkaError
 
 from command_api.settings import CommandSettings
 from runtime import metrics
@@ -125,7 +125,7 @@ class EventLog:
 
     def _ask(self) -> None:
         if (self._producer is None or self._admin is None) and not listens(self._settings):
-            raise NoBrokersAvailable
+            raise KafkaConnectionError("no broker listens")
         if self._producer is None:
             self._producer = self._connect()
         if self._admin is None:

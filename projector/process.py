@@ -5,6 +5,7 @@ is committed, the partitions go back to their checkpoints. Poison (a record that
 and on. Anything else ends the process, uncommitted, with its traceback.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -134,6 +135,11 @@ class Projector:
             self._positions.pop(partition, None)
             self._stopped.pop(partition, None)
             self._committed.pop(partition, None)
+            self._last_projected.pop(partition, None)
+            # Another process tells them from now on.
+            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
+                with contextlib.suppress(KeyError):
+                    gauge.remove(str(partition))
         if 0 in partitions:
             self._opener.abandon()
 

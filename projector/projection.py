@@ -205,7 +205,7 @@ def _changes(
             if now.get(name) != value:
                 yield "unclaim", (keys.claims(name, value), user.user_id)
     for user in users:
-        # Also a value that was given up and claimed again within the batch: its mark is the later claim's, as it is when
+        # Also a value that was given up and claimed again within the batch: its mark is the later one, as it is when
         # a replay cuts the batches elsewhere.
         for name, value in _claims(user.state).items():
             if name in user.marks:

@@ -85,10 +85,10 @@ class GenerationKeys:
 
     @property
     def by_creation(self) -> str:
-        """Name the sorted set, all scores 0, of `<created_at><user id>`: its text order is the users' creation order."""
+        """Name the sorted set, all scores 0, of `<created_at><user id>`: in text order, which is creation order."""
         return f"{self.prefix}:by-creation"
 
     @property
     def conflicts(self) -> str:
-        """Name the set of keys of unique values with more than one claimant; empty once all partitions are caught up."""
+        """Name the set of keys of unique values with two claimants; empty once all partitions are caught up."""
         return f"{self.prefix}:conflicts"

@@ -117,6 +117,10 @@ class MemoryReadModels(ReadModelStore):
         self._live = LivePointer(live.generation, live.log_id, complete=True)
         return "ready"
 
+    def overdue(self, partitions: Sequence[int]) -> list[int]:
+        events = [reservation.event for reservation in self._reservations.values()]
+        return [p for p in partitions if any(e.partition == p and e.deadline < self.clock() for e in events)]
+
     def conflicts(self, live: LivePointer) -> int:
         return len(self._data.conflicts)
 

@@ -1,17 +1,14 @@
 """Clients of the shared stack, and users whom no other test knows."""
 
-import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import httpx
 import pytest
 
+from devstack.table import AppProcess
+from tests.e2e.people import Body, person
+from tests.e2e.processes import TIMEOUT_SECONDS, another
 from tests.stack import Stack
-
-Body = dict[str, Any]
-
-TIMEOUT_SECONDS = 15
 
 
 @pytest.fixture
@@ -28,6 +25,13 @@ def query(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def second_command_api(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
+    """Return another command API of the same directory."""
+    with another(stack, "command-api", tmp_path_factory.mktemp("second")) as process:
+        yield process
+
+
 @pytest.fixture
 def register(command: httpx.Client) -> Callable[..., Body]:
     """Return what registers a user with a fresh address, and gives the document."""
@@ -39,8 +43,3 @@ def register(command: httpx.Client) -> Callable[..., Body]:
         return document
 
     return register
-
-
-def person(**fields: object) -> Body:
-    """Return the body of a registration under a fresh address."""
-    return {"email": f"{uuid.uuid4().hex}@example.org", "name": {"formatted": "Zoë Ångström"}, **fields}

@@ -12,6 +12,8 @@ from devstack.servers import free_port
 from devstack.table import APPS, AppProcess
 from tests.stack import Stack
 
+TIMEOUT_SECONDS = 15
+
 
 @contextmanager
 def another(stack: Stack, name: str, directory: Path, **settings: str) -> Iterator[AppProcess]:
@@ -34,15 +36,20 @@ def another(stack: Stack, name: str, directory: Path, **settings: str) -> Iterat
         process.stop()
 
 
-def metric(url: str, name: str, **labels: str) -> float:
-    """Return the sum of a metric's samples that have these labels."""
+def samples(url: str, name: str) -> list[tuple[dict[str, str], float]]:
+    """Return the samples of a metric: labels and value."""
     text = httpx.get(f"{url}/metrics", trust_env=False).raise_for_status().text
-    return sum(
-        sample.value
+    return [
+        (sample.labels, sample.value)
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name == f"user_directory_{name}" and labels.items() <= sample.labels.items()
-    )
+        if sample.name == f"user_directory_{name}"
+    ]
+
+
+def metric(url: str, name: str, **labels: str) -> float:
+    """Return the sum of a metric's samples that have these labels."""
+    return sum(value for found, value in samples(url, name) if labels.items() <= found.items())
 
 
 def eventually(holds: Callable[[], bool], what: str, seconds: float = 30) -> None:

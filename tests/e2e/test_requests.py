@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.e2e.conftest import Body, person
+from tests.e2e.people import Body, person
 from tests.e2e.processes import eventually
 
 Register = Callable[..., Body]
@@ -21,7 +21,7 @@ def kind(answer: httpx.Response) -> str:
 
 
 def pointers(answer: httpx.Response) -> list[str]:
-    return [error["pointer"] for error in answer.json()["errors"]]
+    return [error["pointer"] for error in answer.json().get("errors", [])]
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE", "suspend"])
@@ -138,8 +138,7 @@ def test_other_media_types_are_refused(command: httpx.Client, query: httpx.Clien
 def test_a_bad_body_is_refused_at_its_place(command: httpx.Client, raw: str, slug: str, at: list[str] | None) -> None:
     answer = command.post("/users", content=raw, headers={"Content-Type": "application/json"})
     assert (answer.status_code, kind(answer)) == (400, slug)
-    if at is not None:
-        assert sorted(pointers(answer) if at else [e["pointer"] for e in answer.json().get("errors", [])]) == sorted(at)
+    assert at is None or sorted(pointers(answer)) == at
 
 
 def test_a_bad_id_and_an_unknown_one_are_told_apart(command: httpx.Client, query: httpx.Client) -> None:

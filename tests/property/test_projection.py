@@ -122,6 +122,13 @@ def log_of(written: Sequence[Step]) -> tuple[list[tuple[LogRecord, int]], Partit
     return writer.entries, writer.fold
 
 
+def record_by_record(entries: Sequence[tuple[LogRecord, int]]) -> tuple[SmallProjector, MemoryReadModels]:
+    projector, models = projector_of(entries)
+    for offset in range(len(entries)):
+        projector.project(up_to=offset + 1)
+    return projector, models
+
+
 def cuts(length: int, data: st.DataObject) -> list[int]:
     return [*sorted(data.draw(st.sets(st.integers(0, length)))), length]
 
@@ -139,34 +146,34 @@ def projector_of(entries: Sequence[tuple[LogRecord, int]]) -> tuple[SmallProject
 
 
 @given(logs, st.data())
-def test_batch_by_batch_is_the_same_as_at_once(written: list[Step], data: st.DataObject) -> None:
+def test_however_the_log_is_cut_the_outcome_is_that_of_record_by_record(
+    written: list[Step], data: st.DataObject
+) -> None:
     entries, _ = log_of(written)
-    at_once, whole = projector_of(entries)
-    at_once.project()
+    one_by_one, expected = record_by_record(entries)
 
-    in_parts, pieces = projector_of(entries)
+    in_batches, models = projector_of(entries)
     for cut in cuts(len(entries), data):
-        in_parts.project(up_to=cut)
+        in_batches.project(up_to=cut)
 
-    assert pieces.snapshot() == whole.snapshot()
-    assert verdicts(in_parts) == verdicts(at_once)
+    assert models.snapshot() == expected.snapshot()
+    assert verdicts(in_batches) == verdicts(one_by_one)
 
 
 @given(logs, st.data())
 def test_a_batch_that_was_written_in_part_can_be_done_again(written: list[Step], data: st.DataObject) -> None:
     """Redis keeps the writes of a script that fails half-way; the checkpoint is written last."""
     entries, _ = log_of(written)
-    at_once, whole = projector_of(entries)
-    at_once.project()
+    _, expected = record_by_record(entries)
 
-    in_parts, pieces = projector_of(entries)
+    in_batches, models = projector_of(entries)
     for cut in cuts(len(entries), data):
-        batch, _ = in_parts.batch(up_to=cut)
-        pieces.change(replace(batch, changes=batch.changes[: data.draw(st.integers(0, len(batch.changes)))]))
-        in_parts.project(up_to=cut)
-        pieces.change(batch)
+        batch, _ = in_batches.batch(up_to=cut)
+        models.change(replace(batch, changes=batch.changes[: data.draw(st.integers(0, len(batch.changes)))]))
+        in_batches.project(up_to=cut)
+        models.change(batch)
 
-    assert pieces.snapshot() == whole.snapshot()
+    assert models.snapshot() == expected.snapshot()
 
 
 @given(logs)

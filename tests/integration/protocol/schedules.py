@@ -25,7 +25,7 @@ class Counts:
         return ", ".join(f"{getattr(self, name)} {name}" for name in self.__slots__)
 
 
-def run_schedule(machines: Machines, seed: int, pace: Pace | None = None, **changes: int) -> Counts:
+def run_schedule(machines: Machines, seed: int, pace: Pace | None = None, **changes: float) -> Counts:
     """Run one schedule; the seed decides everything, also the pace where none is given.
 
     Raises:

@@ -94,8 +94,9 @@ class World:
             self.start_write()
         if rnd.random() < 0.9:
             self.step_writer()
-        if rnd.random() < pace.projection:
-            self.step_consumer(rnd.choice(self.consumers))
+        for _ in range(PARTITIONS):
+            if rnd.random() < pace.projection:
+                self.step_consumer(rnd.choice(self.consumers))
         if rnd.random() < pace.guard:
             self.step_opener()
         if rnd.random() < 0.1 and self.writers.reserved:
@@ -164,7 +165,7 @@ class World:
             consumer.apply(batch)
             if rnd.random() < 0.05:
                 self._apply_again(consumer, batch)
-        elif rnd.random() < 0.5 and (deadline := consumer.server.oldest_deadline(consumer.partition)) is not None:
+        elif rnd.random() < 0.3 and (deadline := consumer.server.oldest_deadline(consumer.partition)) is not None:
             if deadline < self.clocks.redis:
                 self.log.append(consumer.partition, Tick(id=self.clients.new_id(), time=self.time), self.clocks.now)
 
