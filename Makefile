@@ -51,7 +51,7 @@ test: $(VENV)/dev.stamp ## Every test, against real Kafka and Redis
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## Measure the rates against a plain CRUD service
-	@$(PY) -m benchmarks
+	@$(PY) -m benchmarks.against_crud
 
 .PHONY: format
 format: $(VENV)/dev.stamp ## Format the code and mend what the linter can mend

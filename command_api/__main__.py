@@ -11,8 +11,13 @@ def main() -> None:
     """Check what the process needs, then serve until SIGTERM."""
     settings = load(CommandSettings)
     logs.configure(settings, "command-api")
-    asyncio.run(_check(settings))
-    server.run("command_api.app:create_app", settings, host=settings.command_api_host, port=settings.command_api_port)
+    server.run(
+        "command_api.app:create_app",
+        settings,
+        host=settings.command_api_host,
+        port=settings.command_api_port,
+        check=lambda: asyncio.run(_check(settings)),
+    )
 
 
 async def _check(settings: CommandSettings) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-_TOKEN = re.compile(r"([0-9a-f-]{36})((?:\.\d{1,4}-\d{1,19})+)")
+_TOKEN = re.compile(r"([0-9a-f-]{36})((?:\.\d{1,4}-\d{1,19})+)", re.ASCII)
 _MOST_CHARACTERS = 8192
 
 

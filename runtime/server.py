@@ -5,6 +5,7 @@ settled before that. The app is built in the worker, so that no client's socket 
 """
 
 import contextlib
+import gc
 import logging
 import os
 import pkgutil
@@ -26,6 +27,7 @@ from uvicorn_worker import UvicornWorker
 from runtime import startup
 from runtime.settings import HttpSettings
 from runtime.startup import StartupError
+from runtime.uvicorn_protocol import OneWriteProtocol
 
 if TYPE_CHECKING:
     from runtime.health_server import HealthServer
@@ -34,20 +36,31 @@ KEEP_ALIVE_SECONDS: Final = 75
 BACKLOG: Final = 2048
 # After the last request, for the clients to be closed before the arbiter kills what is left.
 CLOSING_SECONDS: Final = 5
+_GC_THRESHOLDS: Final = (50_000, 20, 20)
 
 log = logging.getLogger(__name__)
 
 
-def run(factory: str, settings: HttpSettings, *, host: str, port: int) -> None:
+def run(
+    factory: str, settings: HttpSettings, *, host: str, port: int, check: Callable[[], None] = lambda: None
+) -> None:
     """Serve until SIGTERM, then let requests in flight finish for `drain_seconds`.
 
     `factory` names a function as "package.module:function"; each worker calls it with the settings and serves the
-    ASGI app that it returns. `logs.configure` comes before.
+    ASGI app that it returns. `check` is called once, before the address is taken, and may import what it likes.
+    `logs.configure` comes before.
 
     Raises:
-        StartupError: the address is taken, or a worker's factory or startup hook raised it.
+        StartupError: the address is taken, or the check, a worker's factory or a startup hook raised it.
     """
-    _Server(factory, settings, _listen(host, port)).run()
+    metrics_directory = _share_metrics() if settings.web_concurrency > 1 else None
+    try:
+        check()
+        listener = _listen(host, port)
+    except BaseException:
+        _discard(metrics_directory)
+        raise
+    _Server(factory, settings, listener, metrics_directory).run()
 
 
 def serve_health(host: str, port: int, checks: Mapping[str, Callable[[], str | None]]) -> "HealthServer":
@@ -92,7 +105,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": OneWriteProtocol,
         "ws": "none",
         "lifespan": "on",
         "interface": "asgi3",
@@ -109,6 +122,11 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve; a StartupError of a startup hook leaves the way that one of the factory does."""
+        # The app never goes away, so the collector need not look at it again; and requests leave few cycles behind, so
+        # it need not look every 700 objects.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         try:
             super().run()
         except SystemExit:
@@ -120,7 +138,9 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
 class _Server(BaseApplication):
     """Gunicorn, set up by our settings and by nothing else."""
 
-    def __init__(self, factory: str, settings: HttpSettings, listener: socket.socket) -> None:
+    def __init__(
+        self, factory: str, settings: HttpSettings, listener: socket.socket, metrics_directory: str | None
+    ) -> None:
         self._factory = factory
         self._settings = settings
         self._listener = listener
@@ -128,7 +148,7 @@ class _Server(BaseApplication):
         # The workers' startup errors; the arbiter prints the first, so that several workers make one line.
         self._errors, self._report = os.pipe()
         os.set_blocking(self._errors, False)
-        self._metrics_directory = _share_metrics() if settings.web_concurrency > 1 else None
+        self._metrics_directory = metrics_directory
         super().__init__()
 
     def load_config(self) -> None:
@@ -184,8 +204,7 @@ class _Server(BaseApplication):
             multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
     def _on_exit(self, _arbiter: Arbiter) -> None:
-        if self._metrics_directory is not None:
-            shutil.rmtree(self._metrics_directory, ignore_errors=True)
+        _discard(self._metrics_directory)
         try:
             reports = os.read(self._errors, 4096)
         except BlockingIOError:
@@ -213,3 +232,8 @@ def _share_metrics() -> str:
     directory = tempfile.mkdtemp(prefix="user-directory-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
     return directory
+
+
+def _discard(metrics_directory: str | None) -> None:
+    if metrics_directory is not None:
+        shutil.rmtree(metrics_directory, ignore_errors=True)

@@ -17,7 +17,8 @@ def test_two_workers_share_idempotency_keys_and_add_up_their_metrics(stack: Stac
     key, body = {"Idempotency-Key": uuid.uuid4().hex}, person()
     with another(stack, "command-api", tmp_path, WEB_CONCURRENCY="2") as process:
         # A connection for each request: the kernel deals them out among the workers.
-        answers = [httpx.post(f"{process.url}/users", json=body, headers=key, trust_env=False) for _ in range(REQUESTS)]
+        with httpx.Client(base_url=process.url, headers={"Connection": "close"}, trust_env=False) as client:
+            answers = [client.post("/users", json=body, headers=key) for _ in range(REQUESTS)]
         assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
         posts = {"route": "/users", "method": "POST", "status": "201"}
         for _ in range(5):

@@ -216,7 +216,7 @@ class World:
 
     def _elsewhere(self) -> None:
         """Let the others go on, while the opener that calls this stands still; it may lose partition 0 meanwhile."""
-        if self._nesting == _MOST_NESTING or self.rnd.random() < 0.6:
+        if self._nesting == _MOST_NESTING or self.rnd.random() < 0.85:
             return
         self._nesting += 1
         if self._opener is None and self.rnd.random() < 0.2:

@@ -22,6 +22,8 @@ def projector(log: MemoryLog, models: MemoryReadModels, monkeypatch: pytest.Monk
     """Return a projector that stops when there is nothing left to do."""
     monkeypatch.setattr("projector.process._RETRY_AFTER_SECONDS", 0)
     monkeypatch.setattr("projector.process._UPKEEP_EVERY_SECONDS", 0)
-    made = Projector(ProjectorSettings(projector_batch_records=2), new_event_id(), models, log.connect)
+    made = Projector(
+        ProjectorSettings(projector_batch_records=2, clock_skew_seconds=0), new_event_id(), models, log.connect
+    )
     log.idle = made.stop
     return made

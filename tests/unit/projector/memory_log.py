@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from projector.event_log import EventLog
+from tests.memory_read_models import now_ms
 from tests.sample_events import NOW, epoch_opened, tick
 from user_directory_events import LogRecord, encode
 
@@ -96,7 +97,7 @@ class MemoryLog(EventLog):
 
     def append_tick(self, partition: int) -> None:
         self.ticked.append(partition)
-        self.append(tick(), partition=partition)
+        self.append(tick(), partition=partition, timestamp=now_ms())
 
     def quarantine(self, partition: int, record: Any, reason: str) -> None:
         self._fail("quarantine")
