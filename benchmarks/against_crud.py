@@ -1,4 +1,4 @@
-"""How fast the directory is beside a plain CRUD service: `python -m benchmarks.against_crud [--rounds 5] [--json FILE]`.
+"""How fast the directory is beside a plain CRUD service: `python -m benchmarks.against_crud [--rounds 5]`.
 
 The API process under test and the rival (Flask and SQLite under gunicorn, one worker, its default journal) run on core
 0; Kafka, Redis, the projector and the load run on core 1. Rounds are interleaved, and medians are compared. A write
@@ -6,7 +6,6 @@ counts when the directory has answered 201: it is in Kafka, applied, visible and
 """
 
 import argparse
-import asyncio
 import itertools
 import json
 import os
@@ -195,7 +194,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--json", type=Path, help="file for all results")
     arguments = parser.parse_args()
-    if len(os.sched_getaffinity(0)) < 2:  # noqa: PLR2004 - one for what is measured, one for the rest
+    if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("two cores are needed")
     pin_to_core(REST)
     questions = [

@@ -13,6 +13,7 @@ from kafka.errors import KafkaConnectionError, KafkaError
 from command_api.settings import CommandSettings
 from runtime import metrics
 from runtime.kafka_connection import listens, options, wait_for_admin
+from runtime.kafka_producer import ReplaceableProducer
 from runtime.startup import StartupError
 from user_directory_events import HEADERS, UserEvent, encode
 from user_directory_events.topics import WrongTopic, events_topic, verify
@@ -51,7 +52,7 @@ class EventLog:
     def __init__(self, settings: CommandSettings) -> None:
         self._settings = settings
         self._topic = settings.events_topic
-        self._producer: KafkaProducer | None = None
+        self._producer = ReplaceableProducer(self._make_producer, settings.events_topic)
         self._admin: KafkaAdminClient | None = None
         self._answered_at = float("-inf")
         self._answered = asyncio.Event()
@@ -72,13 +73,12 @@ class EventLog:
                 await self._probe
         if self._admin is not None:
             await asyncio.to_thread(self._admin.close)
-        if self._producer is not None:
-            await asyncio.to_thread(self._producer.close, _CLOSE_SECONDS)
+        await asyncio.to_thread(self._producer.close, _CLOSE_SECONDS)
 
     @property
     def reachable(self) -> bool:
         """Say whether a broker answered within the last two seconds."""
-        return self._producer is not None and time.monotonic() - self._answered_at < _UNREACHABLE_AFTER_SECONDS
+        return self._producer.connected and time.monotonic() - self._answered_at < _UNREACHABLE_AFTER_SECONDS
 
     def append(self, event: UserEvent, partition: int) -> Append:
         """Hand one event to the producer; it is sent once, and never again by us.
@@ -86,8 +86,6 @@ class EventLog:
         Raises:
             EventLogUnavailable: nothing was sent. Anything else that goes wrong leaves the outcome unknown.
         """
-        if self._producer is None:
-            raise EventLogUnavailable("not connected")
         key, value = encode(event)
         append = Append(time.perf_counter())
         try:
@@ -124,15 +122,14 @@ class EventLog:
             await asyncio.sleep(_PROBE_EVERY_SECONDS)
 
     def _ask(self) -> None:
-        if (self._producer is None or self._admin is None) and not listens(self._settings):
+        if not (self._producer.connected and self._admin) and not listens(self._settings):
             raise KafkaConnectionError("no broker listens")
-        if self._producer is None:
-            self._producer = self._connect()
+        self._producer.connect()
         if self._admin is None:
             self._admin = self._connect_admin()
         self._admin.describe_cluster()
 
-    def _connect(self) -> KafkaProducer:
+    def _make_producer(self) -> KafkaProducer:
         return KafkaProducer(
             **options(self._settings, _CLIENT_ID),
             acks="all",

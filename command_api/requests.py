@@ -28,7 +28,8 @@ def _email(value: str) -> str:
     if _CONTROL.search(value):
         raise ValueError("must not contain control characters")
     try:
-        email_validator.validate_email(value, check_deliverability=False)
+        # Strict: also RFC 5321's limit of 64 octets before the @.
+        email_validator.validate_email(value, check_deliverability=False, strict=True)
     except email_validator.EmailNotValidError as error:
         raise ValueError(f"must be an e-mail address: {_reason(error)}") from None
     return unicodedata.normalize("NFC", value)

@@ -9,6 +9,7 @@ from kafka.structs import OffsetAndMetadata
 
 from projector.settings import ProjectorSettings
 from runtime.kafka_connection import options
+from runtime.kafka_producer import ReplaceableProducer
 from user_directory_events import HEADERS, EpochOpened, EpochOpenedData, Tick, encode
 from user_directory_events.codec import new_event_id
 from user_directory_events.timestamps import from_milliseconds
@@ -18,6 +19,7 @@ CLIENT_ID = "user-directory-projector"
 _SESSION_TIMEOUT_MS = 6000
 _HEARTBEAT_MS = 2000
 _APPEND_TIMEOUT_SECONDS = 10
+_CLOSE_SECONDS = 5
 
 
 class EventLog:
@@ -33,13 +35,8 @@ class EventLog:
         self._topic = settings.events_topic
         self._quarantine = settings.quarantine_topic
         self._partitions = range(settings.kafka_partitions)
-        self._producer = KafkaProducer(
-            **options(settings, CLIENT_ID),
-            acks="all",
-            delivery_timeout_ms=5000,
-            request_timeout_ms=4000,
-            max_block_ms=2000,
-        )
+        self._producer = ReplaceableProducer(lambda: _make_producer(settings), settings.events_topic)
+        self._producer.connect()
         self._consumer = KafkaConsumer(
             **options(settings, CLIENT_ID),
             group_id=settings.projector_group,
@@ -92,6 +89,7 @@ class EventLog:
         Raises:
             KafkaError: some may be missing.
         """
+        self._producer.connect()
         futures = {}
         for partition in self._partitions:
             record = EpochOpened(id=new_event_id(), time=now(), data=EpochOpenedData(epoch=epoch))
@@ -103,6 +101,7 @@ class EventLog:
 
     def append_tick(self, partition: int) -> None:
         """Append a tick; it may be lost, the next one follows in a second."""
+        self._producer.connect()
         key, value = encode(Tick(id=new_event_id(), time=now()))
         self._producer.send(self._topic, key=key, value=value, headers=HEADERS, partition=partition)
 
@@ -112,6 +111,7 @@ class EventLog:
         Raises:
             KafkaError: it may be missing.
         """
+        self._producer.connect()
         headers = [*record.headers, ("partition", b"%d" % partition), ("offset", b"%d" % record.offset)]
         headers += [("timestamp", b"%d" % record.timestamp), ("reason", reason.encode())]
         key = f"{partition}-{record.offset}".encode()
@@ -122,7 +122,7 @@ class EventLog:
     def close(self) -> None:
         """Leave the group, so that others take over at once."""
         self._consumer.close(autocommit=False)
-        self._producer.close(timeout=5)
+        self._producer.close(_CLOSE_SECONDS)
 
     def _at(self, partition: int) -> TopicPartition:
         return TopicPartition(self._topic, partition)
@@ -144,6 +144,16 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         self._on_revoked({partition.partition for partition in revoked})
+
+
+def _make_producer(settings: ProjectorSettings) -> KafkaProducer:
+    return KafkaProducer(
+        **options(settings, CLIENT_ID),
+        acks="all",
+        delivery_timeout_ms=5000,
+        request_timeout_ms=4000,
+        max_block_ms=2000,
+    )
 
 
 def now() -> str:

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 from runtime.settings import KafkaSettings
 from runtime.startup import StartupError
 
-_BOOTSTRAP_MS = 5000
+_BOOTSTRAP_MS = 2000
 _RECONNECT_MAX_MS = 1000
 _RETRY_SECONDS = 0.5
 

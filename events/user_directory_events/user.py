@@ -1,6 +1,6 @@
 """The state of one user and the pure function that moves it from event to event."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -22,7 +22,8 @@ Status = Literal["active", "suspended"]
 class User(BaseModel):
     """What the directory knows of a user who exists; the document of both APIs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A reader of an older release meets documents of a newer one while a deployment is under way.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     id: Annotated[str, Field(description="UUID; version 7 where the directory chose it")]
     email: Annotated[str, Field(description="As given, Unicode NFC; unique by its normalised, case-folded form")]
@@ -93,6 +94,8 @@ def evolve(state: UserState, event: UserEvent) -> User | Gone:
             changes = {"status": "active"}
         case UserDeleted():
             return Gone(id=state.id, version=event.sequence)
+        case _:
+            assert_never(event)
     return state.model_copy(update={**changes, "updated_at": event.time, "version": event.sequence})
 
 

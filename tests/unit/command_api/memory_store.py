@@ -1,0 +1,104 @@
+"""The command API's store over dictionaries; tests/contract holds it to what the real one does."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from command_api.store import Store, StoreUnavailable
+from read_models.calls import NotReady
+from read_models.records import HistoryEntry
+from read_models.write_calls import (
+    DoneUnderKey,
+    EventRef,
+    Held,
+    Idempotency,
+    Loaded,
+    Outcome,
+    PendingUnderKey,
+    Reserved,
+    Taken,
+    VersionMoved,
+)
+from tests.memory_read_models import MemoryReadModels
+from user_directory_events import UniqueField
+
+T = TypeVar("T")
+
+
+class MemoryStore(Store):
+    """A store of its own over read models that others fill; `broken` makes it answer as one without Redis."""
+
+    def __init__(self, models: MemoryReadModels, lifetime_ms: int = 10_000) -> None:
+        self.models = models
+        self.broken = False
+        self._lifetime_of_events_ms = lifetime_ms
+        self._changed = asyncio.Event()
+        models.on_settled = lambda _: self._changed.set()
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    @property
+    def log_id(self) -> str:
+        return self.models.log_id
+
+    async def load(self, user_id: str, idempotency: Idempotency | None) -> Loaded | DoneUnderKey | PendingUnderKey:
+        return await self._ask(lambda: self.models.load_user(user_id, idempotency))
+
+    async def reserve(
+        self,
+        *,
+        event_id: str,
+        user_id: str,
+        partition: int,
+        version: int,
+        unique_values: Sequence[tuple[UniqueField, str]],
+        idempotency: Idempotency | None,
+    ) -> Reserved | VersionMoved | Taken | Held | DoneUnderKey | PendingUnderKey:
+        return await self._ask(
+            lambda: self.models.reserve(
+                event_id=event_id,
+                user_id=user_id,
+                partition=partition,
+                version=version,
+                unique_values=unique_values,
+                idempotency=idempotency,
+                lifetime_ms=self._lifetime_of_events_ms,
+            )
+        )
+
+    async def release(self, partition: int, event_id: str) -> None:
+        if not self.broken:
+            self.models.release(event_id)
+
+    async def outcome(self, event: EventRef) -> Outcome:
+        return await self._ask(lambda: self.models.outcome(event))
+
+    async def history(self, user_id: str, up_to: int) -> list[HistoryEntry]:
+        return await self._ask(lambda: self.models.history_of(user_id)[:up_to])
+
+    async def settled(self, event: EventRef, *, until: float, ask_first: bool) -> Outcome:
+        while True:
+            self._changed.clear()
+            outcome = Outcome("pending") if self.broken else await self.outcome(event)
+            rest = until - asyncio.get_running_loop().time()
+            if outcome.status != "pending" or rest <= 0:
+                return outcome
+            try:
+                async with asyncio.timeout(rest):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _ask(self, action: Callable[[], T]) -> T:
+        # A real store lets others run meanwhile.
+        await asyncio.sleep(0)
+        if self.broken:
+            raise StoreUnavailable("Redis does not answer (ConnectionError)")
+        try:
+            return action()
+        except NotReady:
+            raise StoreUnavailable("the read models are being prepared") from None
