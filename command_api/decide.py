@@ -1,5 +1,6 @@
 """The domain's rules: what a command does to a user. Pure: no clock, no socket, no environment."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -127,11 +128,18 @@ def _merged(user: User, patch: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _update(user: User, wanted: dict[str, Any]) -> Decision | None:
-    changes = {name: value for name, value in wanted.items() if value != getattr(user, name)}
+    changes = {name: value for name, value in wanted.items() if not _same(value, getattr(user, name))}
     if not changes:
         return None
     check_fields({name: getattr(user, name) for name in SETTABLE} | changes)
     return Decision(UserUpdated, UserUpdatedData(**changes))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Say whether two values are the same JSON, in which 1 and true are not; the order of members does not count."""
+    if one != other:
+        return False
+    return not isinstance(one, dict) or json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

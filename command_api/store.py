@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 _POLL_SECONDS = 0.25
 _RESUBSCRIBE_SECONDS = 0.2
+_CANCEL_AGAIN_SECONDS = 0.05
 _REDIS_TIMEOUT_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,10 @@ class Store:
     async def close(self) -> None:
         """Close the connections."""
         if self._listener is not None:
-            self._listener.cancel()
+            # Once is not enough: redis-py swallows a cancellation that comes while it connects or subscribes.
+            while not self._listener.done():
+                self._listener.cancel()
+                await asyncio.wait([self._listener], timeout=_CANCEL_AGAIN_SECONDS)
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listener
         await self._subscriber.aclose()

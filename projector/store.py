@@ -95,11 +95,14 @@ class ReadModelStore:
         generation = self.keys.generation(live.generation)
         pipeline = self._redis.pipeline(transaction=False)
         for _, user, sequence in wanted:
+            # After an erasure the history begins with the erasing event, whatever its sequence.
             pipeline.lindex(generation.history(user), sequence - 1)
+            pipeline.lindex(generation.history(user), 0)
+        entries = iter(pipeline.execute())
         return {
             event_id
-            for (event_id, _, _), entry in zip(wanted, pipeline.execute(), strict=True)
-            if entry is not None and entry.startswith(event_id.encode())
+            for (event_id, _, _), *found in zip(wanted, entries, entries, strict=True)
+            if any(entry is not None and entry.startswith(event_id.encode()) for entry in found)
         }
 
     def apply(self, live: LivePointer, batches: Sequence[Batch]) -> list[Applied]:

@@ -15,8 +15,8 @@ from kafka.errors import KafkaError
 log = logging.getLogger(__name__)
 
 
-class NotConnected(Exception):
-    """There is no producer at the moment; `connect` makes one."""
+class NotConnected(KafkaError):  # type: ignore[misc]
+    """There is no producer at the moment, so nothing was sent; `connect` makes one."""
 
 
 class ReplaceableProducer:

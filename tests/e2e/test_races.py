@@ -95,10 +95,12 @@ def test_no_update_of_64_clients_with_if_match_is_lost_or_overwritten(
             assert (status == 200) or (status == 412 and body["type"].endswith(":version-mismatch")), (status, body)
             assert current is not None
             assert current != tag
-            tag = current
             if status == 200:
+                # Made from what the client had seen, and from nothing newer.
+                assert f'"{body["version"] - 1}"' == tag
                 assert body["attributes"] == attributes
                 accepted.append((body["version"], attributes))
+            tag = current
         return accepted
 
     accepted = sorted((pair for pairs in crowd(urls, update) for pair in pairs), key=lambda pair: pair[0])

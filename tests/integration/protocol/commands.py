@@ -8,8 +8,8 @@ from command_api.commands import Command, DeleteUser, RegisterUser, ReinstateUse
 from read_models.write_calls import Idempotency
 from user_directory_events import Gone, User, UserRegisteredData, UserState, partition_of
 
-_EMAILS = ["ann@example.org", "Ann@Example.org", "bob@example.org", "cy@example.org", "dee@example.org"]
-_EXTERNAL_IDS = ["x", "y"]
+_EMAILS = [f"{name}@Example.org" for name in ("ann", "Ann", "bob", "BOB", "cy", "dee", "eva", "flo")]
+_EXTERNAL_IDS = ["x", "y", "z"]
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Clients:
     users: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.users = [self.new_user(number % self.partitions) for number in range(self.partitions + 2)]
+        self.users = [self.new_user(number % self.partitions) for number in range(3 * self.partitions)]
 
     def new_id(self) -> str:
         """Return a UUID that depends on the seed only."""
@@ -54,18 +54,19 @@ class Clients:
 
     def register(self, email: str | None = None) -> RegisterUser:
         """Return a registration, by default under one of the contested addresses."""
-        fields: dict[str, str] = {"email": email or self.rnd.choice(_EMAILS), "display_name": "Somebody"}
-        if email is None and self.rnd.random() < 0.3:
-            fields["external_id"] = self.rnd.choice(_EXTERNAL_IDS)
-        return RegisterUser(None, UserRegisteredData(**fields))
+        external_id = self.rnd.choice(_EXTERNAL_IDS) if email is None and self.rnd.random() < 0.2 else None
+        fields = UserRegisteredData(
+            email=email or self.rnd.choice(_EMAILS), display_name="Somebody", external_id=external_id
+        )
+        return RegisterUser(None, fields)
 
     def _change(self, state: User, user_id: str) -> Command:
         what = self.rnd.random()
-        if what < 0.4:
+        if what < 0.5:
             wanted = None if state.external_id is not None else self.rnd.choice(_EXTERNAL_IDS)
             return UpdateUser(user_id, {"external_id": wanted})
-        if what < 0.75:
+        if what < 0.8:
             return UpdateUser(user_id, {"email": self.rnd.choice(_EMAILS)})
-        if what < 0.85:
+        if what < 0.9:
             return DeleteUser(user_id)
         return SuspendUser(user_id) if state.status == "active" else ReinstateUser(user_id)

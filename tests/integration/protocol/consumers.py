@@ -73,7 +73,7 @@ def apply(store: ReadModelStore, live: LivePointer, batch: Batch) -> bool:
 
 
 class ConnectedStore:
-    """The guard as its opener sees it: on the server that the consumer of partition 0 is connected to at that moment."""
+    """The guard as its opener sees it: on the server that the consumer of partition 0 is then connected to."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer

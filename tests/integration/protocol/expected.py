@@ -107,7 +107,9 @@ def _fold_partition(
         with suppress(CannotEvolve):
             user.state = evolve(user.state, event)
         after = claims_of(user.state)
-        user.marks |= {name: f"{entry.timestamp} {event.id}" for name, value in after.items() if before.get(name) != value}
+        user.marks |= {
+            name: f"{entry.timestamp} {event.id}" for name, value in after.items() if before.get(name) != value
+        }
         user.history.append(HistoryEntry(event.id, entry.offset, entry.timestamp, encode(event)[1]).encode())
         truth.accepted[event.id] = AcceptedEvent(event, entry.offset, appended.order, before, after)
         if event.idempotencykey and event.idempotencyhash:

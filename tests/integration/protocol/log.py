@@ -10,7 +10,7 @@ from user_directory_events import LogRecord, decode, encode
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """One record: what a consumer gets, when, and where it stands in the one order of all appends, which nobody can see."""
+    """One record: what a consumer gets, when, and its place in the one order of all appends, which nobody sees."""
 
     entry: LogEntry
     visible: int
@@ -26,6 +26,7 @@ class SimulatedLog:
         self.partitions: list[list[Appended]] = [[] for _ in range(partitions)]
         self._clocks = [0] * partitions
         self._appends = 0
+        self._under_way: list[tuple[int, int, LogRecord]] = []
         for partition in range(partitions):
             self.elect_leader(partition)
 
@@ -38,7 +39,7 @@ class SimulatedLog:
     def append(self, partition: int, record: LogRecord, now: int) -> int:
         """Append a record, as decoded from what is encoded of it, and return its offset."""
         records = self.partitions[partition]
-        visible = now + self._rnd.choice([0, 0, 0, 0, 1, 10, 60])
+        visible = now + self._rnd.choice([0, 0, 0, 0, 0, 0, 0, 1, 10, 60])
         offset = self._rnd.choice([0, 0, 0, 1])
         if records:
             visible = max(visible, records[-1].visible)
@@ -47,6 +48,22 @@ class SimulatedLog:
         entry = LogEntry(offset, now + self._clocks[partition], decode(encode(record)[1]))
         records.append(Appended(entry, visible, self._appends))
         return offset
+
+    def send(self, partition: int, record: LogRecord, arrives: int) -> None:
+        """Append a record at some later time, though the process that sent it may be gone by then."""
+        self._under_way.append((arrives, partition, record))
+
+    def deliver(self, now: int) -> None:
+        """Append what was sent and arrives by now."""
+        for sent in [sent for sent in self._under_way if sent[0] <= now]:
+            self._under_way.remove(sent)
+            self.append(sent[1], sent[2], now)
+
+    def deliver_all(self, now: int) -> None:
+        """Append what was sent, all at once."""
+        for _, partition, record in self._under_way:
+            self.append(partition, record, now)
+        self._under_way.clear()
 
     def read(self, partition: int, position: int, now: int, most: int) -> list[LogEntry]:
         """Return the next records that a consumer can see."""

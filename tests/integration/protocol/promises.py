@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 from tests.integration.protocol.consumers import Consumer
 from tests.integration.protocol.expected import AcceptedEvent, Truth, fold
+from tests.integration.protocol.pace import PARTITIONS
 from tests.integration.protocol.servers import Server
-from tests.integration.protocol.world import PARTITIONS, Violation, World
+from tests.integration.protocol.violations import Mismatch, Violation
+from tests.integration.protocol.world import World
 
 
 def check(world: World, replay: Server) -> Truth:
@@ -72,7 +74,7 @@ def _replay(world: World, server: Server) -> None:
     consumers = [Consumer(world.log, p, server, world.live, world.pace.margin_ms) for p in range(PARTITIONS)]
     while consumers:
         consumer = world.rnd.choice(consumers)
-        batch = consumer.prepare(world.clocks.now, world.rnd.choice([1, 3, 30, 500]))
+        batch = consumer.prepare(world.clocks.now, world.rnd.randint(1, 12))
         if batch is None:
             consumers.remove(consumer)
         else:
@@ -84,4 +86,4 @@ def _compare(found: dict[str, object], truth: Truth, what: str) -> None:
     if found != expected:
         keys = sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
         details = "\n".join(f"{key}: {found.get(key)!r}, by the log {expected.get(key)!r}" for key in keys[:5])
-        raise Violation(f"{what}\n{details}")
+        raise Mismatch(f"{what}\n{details}")

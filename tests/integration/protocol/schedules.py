@@ -1,12 +1,15 @@
 """Runs of the world: random until the faults stop, then to the end, then checked."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from random import Random
+from typing import Self
 
 from read_models.projector_calls import guard_state
+from tests.integration.protocol.pace import PARTITIONS, Pace, random_pace
 from tests.integration.protocol.promises import check
 from tests.integration.protocol.servers import Machines
-from tests.integration.protocol.world import PARTITIONS, Pace, Violation, World
+from tests.integration.protocol.violations import Violation
+from tests.integration.protocol.world import World
 
 _MOST_ROUNDS = 200
 
@@ -17,60 +20,47 @@ class Counts:
 
     schedules: int = 0
     servers: int = 0
-    appended: int = 0
+    records: int = 0
     accepted: int = 0
     answers: int = 0
 
+    def __iadd__(self, other: "Counts") -> Self:
+        for count in fields(self):
+            setattr(self, count.name, getattr(self, count.name) + getattr(other, count.name))
+        return self
+
     def __str__(self) -> str:
-        return ", ".join(f"{getattr(self, name)} {name}" for name in self.__slots__)
+        return ", ".join(f"{getattr(self, count.name)} {count.name}" for count in fields(self))
 
 
-def run_schedule(machines: Machines, seed: int, pace: Pace | None = None, **changes: float) -> Counts:
+def run_schedule(machines: Machines, seed: int, pace: Pace | None = None) -> Counts:
     """Run one schedule; the seed decides everything, also the pace where none is given.
 
     Raises:
         Violation: see there.
     """
     rnd = Random(seed)
-    drawn = random_pace(rnd)
-    world_pace = replace(pace or drawn, **changes)
     with machines.cleared():
-        world = World(rnd, machines, world_pace)
+        world = World(rnd, machines, pace or random_pace(rnd))
         for _ in range(rnd.randint(40, 250)):
             world.step()
-        _drain(world)
+        world.stop_faults()
+        _accept_again(world)
+        _settle(world)
         truth = check(world, machines.replay)
-    appended = sum(len(records) for records in world.log.partitions)
-    return Counts(1, len(world.servers), appended, len(truth.accepted), len(world.writers.answers))
-
-
-def random_pace(rnd: Random) -> Pace:
-    """Draw how busy, slow and unlucky a world is."""
-    return Pace(
-        writes=rnd.choice([0.1, 0.3, 0.5]),
-        projection=rnd.choice([0.1, 0.3, 0.9]),
-        guard=rnd.choice([0.1, 0.4]),
-        fault=rnd.choice([0.0, 0.02, 0.06]),
-        election=rnd.choice([0.0, 0.05]),
-    )
-
-
-def _drain(world: World) -> None:
-    """Go on without faults until each partition has accepted a write, all is projected and no reservation is left."""
-    world.stop_faults()
-    _accept_again(world)
-    _settle(world)
+    records = sum(map(len, world.log.partitions))
+    return Counts(1, len(world.outages.servers), records, len(truth.accepted), len(world.writers.answers))
 
 
 def _accept_again(world: World) -> None:
     unaccepted = set(range(PARTITIONS))
     sent = {}
     for _ in range(_MOST_ROUNDS):
-        _round(world)
+        world.round()
         for partition in sorted(unaccepted):
             if partition not in sent:
                 user = world.clients.new_user(partition)
-                ref = world.write_at_once(user, f"{user}@example.org")
+                ref = world.register(user, f"{user}@example.org")
                 if ref is not None:
                     sent[partition] = ref
             elif (status := world.writers.ask(world.current, sent[partition]).status) == "accepted":
@@ -84,11 +74,11 @@ def _accept_again(world: World) -> None:
 
 def _settle(world: World) -> None:
     for _ in range(_MOST_ROUNDS):
-        _round(world)
+        world.round()
         if all(
             consumer.position == world.log.end(consumer.partition)
             and world.current.oldest_deadline(consumer.partition) is None
-            for consumer in world.consumers
+            for consumer in world.projectors.consumers
         ):
             break
     else:
@@ -98,10 +88,3 @@ def _settle(world: World) -> None:
         raise Violation("a reservation left something behind")
     if world.current.run(guard_state(world.current.keys, None)) != "ready":
         raise Violation("the guard is not ready")
-
-
-def _round(world: World) -> None:
-    world.clocks.now += 25
-    for consumer in world.consumers:
-        world.step_consumer(consumer, most=500)
-    world.step_opener()

@@ -1,7 +1,7 @@
 """The real Lua scripts with seams for a simulated server, and with one rule left out where a test wants it missed.
 
-An edit that does not apply exactly once to each of its scripts fails, so a script that changes is not tested by accident
-without the rule that a test believes in.
+An edit that does not apply exactly once to each of its scripts fails, so that no script can change and a test go on
+believing that it has left something out.
 """
 
 from collections import defaultdict
@@ -51,7 +51,11 @@ def seams(identity_key: str) -> list[Edit]:
 WITHOUT_GUARD = [Edit("  if run_id ~= run or replid ~= repl then\n", "  if false then\n", _WITH_COMMON)]
 WITHOUT_REPLICATION_ID = [
     Edit("  if run_id ~= run or replid ~= repl then\n", "  if run_id ~= run then\n", _WITH_COMMON),
-    Edit("if epoch ~= ARGV[2] or run_id ~= run or replid ~= repl", "if epoch ~= ARGV[2] or run_id ~= run", ("DECLARE_READY",)),
+    Edit(
+        "if epoch ~= ARGV[2] or run_id ~= run or replid ~= repl",
+        "if epoch ~= ARGV[2] or run_id ~= run",
+        ("DECLARE_READY",),
+    ),
     Edit("if not epoch or run_id ~= run or replid ~= repl", "if not epoch or run_id ~= run", ("GUARD_STATE",)),
 ]
 WITHOUT_REOPENING = [Edit("if clear_guard then", "if false then", ("APPLY",))]

@@ -43,7 +43,7 @@ return found
 
 
 class Server:
-    """One server: the calls of the write side through `run`, those of the projector through `store`, which is the real one."""
+    """One server: the calls of the write side through `run`, those of the projector through the real `store`."""
 
     def __init__(self, url: str, database: int, prefix: str) -> None:
         there = urlsplit(url)._replace(path=f"/{database}").geturl()
@@ -56,7 +56,7 @@ class Server:
     def identify(self, run_id: int, replid: int) -> None:
         """Take on an identity, as a start and a promotion do."""
         self.run_id, self.replid = run_id, replid
-        identity = {"run_id": f"{run_id:040x}", "replid": f"{replid:040x}"}
+        identity: dict[Any, Any] = {"run_id": f"{run_id:040x}", "replid": f"{replid:040x}"}
         self._redis.hset(identity_key(self.keys.prefix), mapping=identity)
 
     def become_copy_of(self, other: "Server") -> None:

@@ -6,7 +6,7 @@ others come after it anyway.
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from command_api.commands import Command
@@ -18,7 +18,7 @@ from read_models.write_calls import DoneUnderKey, EventRef, Idempotency, Loaded,
 from tests.integration.protocol.expected import claims_of
 from tests.integration.protocol.log import SimulatedLog
 from tests.integration.protocol.servers import Server
-from user_directory_events import LogRecord, UserEvent, UserState, evolve, partition_of
+from user_directory_events import UserEvent, UserState, evolve, partition_of
 from user_directory_events.timestamps import ENDLESS, from_milliseconds
 
 PROCESS = "process-1"
@@ -58,10 +58,10 @@ class Writers:
     clocks: Clocks
     live: LivePointer
     lifetime_ms: int
+    late_append: float
     new_id: Callable[[], str]
-    reserved: list[EventRef]
-    answers: list[Answer]
-    late: list[tuple[int, int, LogRecord]]
+    reserved: list[EventRef] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     def write(
         self,
@@ -73,14 +73,9 @@ class Writers:
         undisturbed: bool = False,
     ) -> Write:
         """Decide, reserve and append once; `undisturbed`: the process neither waits nor dies."""
-        try:
-            loaded = server.run(write_calls.load(server.keys, self.live, PROCESS, user_id, idempotency))
-        except NotReady:
+        record = self._load(server, user_id, idempotency)
+        if record is None:
             return None
-        if not isinstance(loaded, Loaded):
-            self._note_first_outcome(loaded)
-            return None
-        record = loaded.record or _NO_RECORD
         event, state = self._decide(user_id, record, choose, idempotency)
         if event is None:
             return None
@@ -89,17 +84,12 @@ class Writers:
         ref = self._reserve(server, state, event, idempotency)
         if ref is None:
             return None
-        if not undisturbed:
-            yield self.rnd.choice([0, 0, 0, 5, 20, 60, self.rnd.randint(90, 130)])
-            if self.rnd.random() < 0.1:
-                return None
-            if self.rnd.random() < 0.03:
-                server.run(write_calls.release(server.keys, ref.partition, ref.event_id))
-                return None
+        if not undisturbed and (yield from self._stand_still_and_give_up(server, ref)):
+            return None
         stamped = event.model_copy(update={"deadline": from_milliseconds(ref.deadline), "epoch": ref.epoch})
         self.log.append(ref.partition, stamped, self.clocks.now)
         if self.rnd.random() < 0.03:
-            self.late.append((self.clocks.now + self.rnd.randint(0, 150), ref.partition, stamped))
+            self.log.send(ref.partition, stamped, self.clocks.now + self.rnd.randint(0, 150))
         return ref
 
     def ask(self, server: Server, ref: EventRef) -> Outcome:
@@ -110,6 +100,29 @@ class Writers:
         if outcome.status != "pending":
             self.answers.append(Answer(ref.event_id, outcome))
         return outcome
+
+    def _load(self, server: Server, user_id: str, idempotency: Idempotency | None) -> UserRecord | None:
+        try:
+            loaded = server.run(write_calls.load(server.keys, self.live, PROCESS, user_id, idempotency))
+        except NotReady:
+            return None
+        if isinstance(loaded, Loaded):
+            return loaded.record or _NO_RECORD
+        self._note_first_outcome(loaded)
+        return None
+
+    def _stand_still_and_give_up(self, server: Server, ref: EventRef) -> Generator[int, None, bool]:
+        """Stand still between reserving and appending; say whether the process died then, or could not send."""
+        if self.rnd.random() < self.late_append:
+            yield self.lifetime_ms + self.rnd.randint(-20, 30)
+        else:
+            yield self.rnd.choice([0, 0, 0, 0, 5, 20, 60])
+        if self.rnd.random() < 0.05:
+            return True
+        if self.rnd.random() < 0.03:
+            server.run(write_calls.release(server.keys, ref.partition, ref.event_id))
+            return True
+        return False
 
     def _decide(
         self,

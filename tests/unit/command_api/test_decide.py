@@ -167,6 +167,31 @@ def test_an_update_that_changes_nothing_makes_no_event(patch: dict[str, Any]) ->
     assert decide(ACTIVE, UpdateUser(ID, patch)) is None
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [(1, True), (True, 1), (0, False), ([0], [False]), ({"a": 1}, {"a": True})]
+)
+def test_true_and_1_are_different_values(before: Any, after: Any) -> None:
+    state = evolve(ACTIVE, updated(fields={"attributes": {"value": before}}))
+
+    decision = decide(state, UpdateUser(ID, {"attributes": {"value": after}}))
+
+    assert decision is not None
+    assert isinstance(decision.data, UserUpdatedData)
+    assert repr(decision.data.changes()) == repr({"attributes": {"value": after}})
+
+
+def test_the_order_of_attributes_is_no_difference() -> None:
+    state = evolve(ACTIVE, updated(fields={"attributes": {"a": 1, "b": {"c": 2, "d": 3}}}))
+
+    fields = UserRegisteredData(
+        email="jo@example.org",
+        name=Name(formatted="Jo Doe"),
+        external_id="hr-1",
+        attributes={"b": {"d": 3, "c": 2}, "a": 1},
+    )
+    assert decide(state, ReplaceUser(ID, fields)) is None
+
+
 def test_a_replacement_removes_what_it_does_not_name() -> None:
     decision = decide(ACTIVE, REPLACE)
 

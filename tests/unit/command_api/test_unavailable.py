@@ -1,6 +1,7 @@
 """When something behind is down: 503 before the append, 202 after it, and nothing lost or doubled."""
 
 import pytest
+from falcon.testing import Result
 
 from command_api.settings import CommandSettings
 from tests.memory_read_models import now_ms
@@ -9,9 +10,9 @@ from tests.unit.command_api.in_memory import JO, SETTINGS, CommandApi, problem
 from user_directory_events import UserEvent
 
 
-def unavailable(answer: object) -> None:
-    assert problem(answer) == (503, "service-unavailable", [])  # type: ignore[arg-type]
-    assert int(answer.headers["retry-after"]) >= 1  # type: ignore[attr-defined]
+def unavailable(answer: Result) -> None:
+    assert problem(answer) == (503, "service-unavailable", [])
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 async def test_without_kafka_nothing_is_reserved_or_sent(api: CommandApi) -> None:
@@ -31,10 +32,8 @@ async def test_without_redis_nothing_is_sent(api: CommandApi) -> None:
         await api.post("/users", JO | {"email": "joe@example.org"}),
         await api.patch(path, {"display_name": "Joe"}),
         await api.delete(path),
-        await api.get("/writes/" + "x"),
     ):
-        if answer.status_code != 404:
-            unavailable(answer)
+        unavailable(answer)
     assert len(api.log.sent) == 1
 
     api.store.broken = False
@@ -86,7 +85,7 @@ async def test_a_void_event_is_decided_anew(api: CommandApi) -> None:
     assert (answer.status_code, answer.json["version"]) == (201, 1)
     first, second = api.log.sent
     assert first.id != second.id
-    assert (first.subject, second.subject)[1] == answer.json["id"]
+    assert second.subject == answer.json["id"]
 
 
 async def test_if_everything_stays_void_the_budget_ends_it_and_nothing_has_changed(api: CommandApi) -> None:
