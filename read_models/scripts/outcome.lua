@@ -26,7 +26,8 @@ local _, watermark, epoch = progress(KEYS[5])
 if watermark and tonumber(watermark) > tonumber(ARGV[4]) then
   return {'never_written'}
 end
--- While Redis is being refilled the partition is still in an older epoch than the event.
+-- An epoch's id is a UUIDv7, so one that was opened later compares greater. A Redis that is being refilled, or that was
+-- deposed and still thinks itself ready, stands in an older epoch than the event and can tell nothing from that.
 if epoch and epoch > ARGV[5] and string.sub(pointer, -1) == '1' and ready_epoch(KEYS[2]) then
   return {'never_written'}
 end

@@ -13,9 +13,9 @@ from tests.e2e.demo_runs import demo_holds_through
 from tests.e2e.log_reader import user_logs
 from tests.stack import Stack
 
-PEOPLE, AT = 1500, 400
+PEOPLE, AT = 1000, 300
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def test_the_projector(breakable: Stack) -> None:

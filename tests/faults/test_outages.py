@@ -23,7 +23,7 @@ LONGEST_SECONDS = 9
 WRITERS = 8
 PROBLEM = "urn:user-directory:problem:"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @dataclass
