@@ -120,3 +120,5 @@ async def test_a_replica_serves_every_read(server: RedisServer) -> None:
                 headers = {"Consistency-Token": f"{LOG_ID}.0-{offset}", "Prefer": "wait=20"}
                 answer = await client.simulate_get(path, headers=headers)
                 assert b'"version":%d' % version in answer.content
+            await world.record(registered(), NOW)
+            assert (await until_served(client, PAST)).json["version"] == 1
