@@ -3,7 +3,12 @@
 from query_api import errors
 from query_api.description import document
 from query_api.directory import Directory, DirectoryError
+from query_api.export import EXPORT_PATH, ExportResource
+from query_api.export import MEDIA_TYPE as EXPORT_TYPE
 from query_api.freshness import Freshness
+from query_api.history import HISTORY_PATH, HistoryResource
+from query_api.lookup import LOOKUP_PATH, LookupResource
+from query_api.past import Past
 from query_api.redis_directory import RedisDirectory
 from query_api.settings import QuerySettings
 from query_api.users import USER_PATH, USERS_PATH, UserResource, UsersResource
@@ -22,6 +27,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None) -> A
         directory = RedisDirectory(redis, settings.redis_key_prefix)
     # A longer wait could be cut off by SIGTERM.
     freshness = Freshness(min(settings.max_wait_seconds, settings.drain_seconds))
+    past = Past(directory)
     public_url = str(settings.public_url or "").rstrip("/")
     app = create_falcon_app(
         document(),
@@ -29,8 +35,12 @@ def create_app(settings: QuerySettings, directory: Directory | None = None) -> A
         access_log=settings.access_log,
         on_startup=on_startup,
         on_shutdown=on_shutdown,
+        other_media_types={EXPORT_PATH: EXPORT_TYPE},
     )
     app.add_error_handler(DirectoryError, errors.answer)
     app.add_route(USERS_PATH, UsersResource(directory, freshness, public_url))
-    app.add_route(USER_PATH, UserResource(directory, freshness))
+    app.add_route(USER_PATH, UserResource(directory, past, freshness))
+    app.add_route(HISTORY_PATH, HistoryResource(past, freshness, public_url))
+    app.add_route(LOOKUP_PATH, LookupResource(directory, freshness, settings.max_body_bytes))
+    app.add_route(EXPORT_PATH, ExportResource(directory, freshness))
     return app

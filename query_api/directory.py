@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from read_models.consistency import ConsistencyToken
 
@@ -17,6 +17,10 @@ class UserNotFound(DirectoryError):
 
 class UserGone(DirectoryError):
     """The user was deleted or erased."""
+
+
+class NoSuchVersion(DirectoryError):
+    """The user never had this version, or was not registered yet at this time."""
 
 
 class Unavailable(DirectoryError):
@@ -61,6 +65,31 @@ class UserPage:
     token: str
 
 
+Missing = Literal["unknown", "deleted"]
+"""Why there is no user under a key; an address that was given up is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What was found under each key, in the order asked for: the user's document, or why there is none."""
+
+    results: Sequence[bytes | Missing]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPart:
+    """Entries of a user's history, see `read_models.records.HistoryEntry`, in order.
+
+    The whole history has `length` entries, the first of which is `first`.
+    """
+
+    entries: Sequence[bytes]
+    length: int
+    first: bytes
+    token: str
+
+
 class Directory(Protocol):
     """The read models; every answer is from one moment, not older than `seen`.
 
@@ -82,6 +111,28 @@ class Directory(Protocol):
 
     async def list_users(self, query: ListQuery, seen: ConsistencyToken | None) -> UserPage:
         """List users in the order of their creation."""
+        ...
+
+    async def lookup(
+        self, ids: Sequence[str], comparable_emails: Sequence[str], seen: ConsistencyToken | None
+    ) -> LookedUp:
+        """Find many users: by ids in lower case, then by addresses in their comparable form."""
+        ...
+
+    async def history(self, user_id: str, start: int, stop: int | None, seen: ConsistencyToken | None) -> HistoryPart:
+        """Read the entries of a user's history from an index (negative: from the end) up to another, exclusive.
+
+        Raises:
+            UserNotFound: no event of this user was ever accepted.
+        """
+        ...
+
+    async def count_recorded(self, user_id: str, at_ms: int, seen: ConsistencyToken | None) -> int:
+        """Count the entries that the broker had stamped by a time, in milliseconds since 1970.
+
+        Raises:
+            UserNotFound: as above.
+        """
         ...
 
     async def not_ready_because(self) -> str | None:

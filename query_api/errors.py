@@ -4,13 +4,22 @@ from typing import Any, Final
 
 import falcon.asgi
 
-from query_api.directory import DirectoryError, NotYetVisible, Unavailable, UserGone, UserNotFound, WrongToken
+from query_api.directory import (
+    DirectoryError,
+    NoSuchVersion,
+    NotYetVisible,
+    Unavailable,
+    UserGone,
+    UserNotFound,
+    WrongToken,
+)
 from runtime import problems
 from runtime.problems import Problem
 
 _PROBLEMS: Final[dict[type[DirectoryError], str]] = {
     UserNotFound: "user-not-found",
     UserGone: "user-deleted",
+    NoSuchVersion: "user-version-not-found",
     Unavailable: "service-unavailable",
     NotYetVisible: "not-yet-visible",
     WrongToken: "invalid-consistency-token",

@@ -1,29 +1,25 @@
 """What the path and the query string of a request may say; all faults of a request are told together."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import email_validator
 
 from query_api.cursors import Cursor, InvalidCursor
 from query_api.directory import ListQuery
+from query_api.query_strings import Parameters, Readers, fault, invalid, one_of, read_all, unknown, whole_number
 from runtime.problems import FieldError, Problem
 from user_directory_events import comparable_email
 
 # As the command API: addresses under .test or .local can be registered. The library documents its list as the place.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
-Parameters = Mapping[str, str | list[str]]
-
 DEFAULT_LIMIT: Final = 50
 MOST_USERS: Final = 500
 SORTS: Final = ("created_at", "-created_at")
 
-_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_MOST_FAULTS: Final = 50
-_LONGEST_NAME: Final = 64
+UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ def read_user_id(text: str) -> str:
     Raises:
         Problem: it is not a UUID (RFC 9562).
     """
-    if _UUID.fullmatch(text) is None:
+    if UUID.fullmatch(text) is None:
         error = FieldError("/id", "must be a UUID such as 01936e0a-7a3c-7d2e-9f4b-5c8d1e2f3a4b")
         raise Problem("invalid-parameter", "The user id is not a UUID.", errors=[error])
     return text.lower()
@@ -58,7 +54,7 @@ def refuse_all(parameters: Parameters) -> None:
         Problem: naming each.
     """
     if parameters:
-        raise _invalid([_unknown(name, ()) for name in parameters])
+        raise invalid([unknown(name, ()) for name in parameters])
 
 
 def read_users_query(parameters: Parameters) -> UsersQuery:
@@ -67,27 +63,13 @@ def read_users_query(parameters: Parameters) -> UsersQuery:
     Raises:
         Problem: naming every fault.
     """
-    values: dict[str, Any] = {}
-    faults: list[FieldError] = []
-    for name, value in parameters.items():
-        read = _READERS.get(name)
-        if read is None:
-            faults.append(_unknown(name, _READERS))
-        elif not isinstance(value, str):
-            faults.append(_fault(name, "must be given once"))
-        else:
-            try:
-                values[name] = read(value)
-            except ValueError as error:
-                faults.append(_fault(name, str(error)))
-    if faults:
-        raise _invalid(faults)
+    values = read_all(parameters, _READERS)
     email, sort, cursor = values.get("email"), values.get("sort", SORTS[0]), values.get("cursor")
     identity = f"sort={sort}" if email is None else f"sort={sort}&email={email}"
     try:
         after = None if cursor is None else cursor.place_for(identity)
     except InvalidCursor as error:
-        raise _invalid([_fault("cursor", str(error))]) from None
+        raise invalid([fault("cursor", str(error))], "invalid-cursor") from None
     page = ListQuery(sort.startswith("-"), values.get("limit", DEFAULT_LIMIT), after)
     return UsersQuery(email, page, identity)
 
@@ -105,37 +87,9 @@ def _email(text: str) -> str:
     return comparable_email(text)
 
 
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MOST_USERS):
-        raise ValueError(f"must be a whole number from 1 to {MOST_USERS}")
-    return int(text)
-
-
-def _sort(text: str) -> str:
-    if text not in SORTS:
-        raise ValueError(f"must be {' or '.join(SORTS)}")
-    return text
-
-
-_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+_READERS: Final[Readers] = {
     "cursor": Cursor.parse,
     "email": _email,
-    "limit": _limit,
-    "sort": _sort,
+    "limit": whole_number(MOST_USERS),
+    "sort": one_of(*SORTS),
 }
-
-
-def _fault(name: str, detail: str) -> FieldError:
-    return FieldError("", detail, parameter=name)
-
-
-def _unknown(name: str, known: Collection[str]) -> FieldError:
-    detail = f"unknown parameter; there are {', '.join(known)}" if known else "unknown parameter; there are none here"
-    return _fault(name[:_LONGEST_NAME], detail)
-
-
-def _invalid(faults: list[FieldError]) -> Problem:
-    slug = "invalid-cursor" if all(fault.parameter == "cursor" for fault in faults) else "invalid-parameter"
-    count = len(faults)
-    detail = f"The query has {count} fault{'s' if count != 1 else ''}."
-    return Problem(slug, detail, errors=faults[:_MOST_FAULTS])

@@ -8,9 +8,11 @@ import falcon
 import falcon.asgi
 
 from query_api.cursors import Cursor
-from query_api.directory import Directory
+from query_api.directory import Directory, FoundUser
 from query_api.freshness import HEADER, Freshness
-from query_api.parameters import read_user_id, read_users_query, refuse_all
+from query_api.parameters import read_user_id, read_users_query
+from query_api.past import Past
+from query_api.past_parameters import read_past_query
 from runtime.observation import Request
 
 USER_PATH: Final = "/users/{user_id}"
@@ -20,16 +22,17 @@ USERS_PATH: Final = "/users"
 class UserResource:
     """One user by id; written for speed: nearly all requests end here."""
 
-    def __init__(self, directory: Directory, freshness: Freshness) -> None:
+    def __init__(self, directory: Directory, past: Past, freshness: Freshness) -> None:
         self._directory = directory
+        self._past = past
         self._freshness = freshness
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, user_id: str) -> None:
-        """Answer with the user's document as it stands in the read models."""
+        """Answer with the user's document as it stands in the read models, or as it was."""
         user_id = read_user_id(user_id)
         if req.query_string:
-            refuse_all(req.params)
-        if req.raw_header(b"consistency-token") is None:
+            found = await self._past_user(req, resp, user_id)
+        elif req.raw_header(b"consistency-token") is None:
             found = await self._directory.user(user_id, None)
         else:
             found = await self._freshness.read(req, resp, partial(self._directory.user, user_id))
@@ -40,6 +43,16 @@ class UserResource:
             resp.status = falcon.HTTP_304
         else:
             resp.data = document
+
+    async def _past_user(self, req: Request, resp: falcon.asgi.Response, user_id: str) -> FoundUser:
+        query = read_past_query(req.params)
+        if query.version is not None:
+            ask = partial(self._past.at_version, user_id, query.version)
+        elif query.at_ms is not None:
+            ask = partial(self._past.at_time, user_id, query.at_ms)
+        else:
+            ask = partial(self._directory.user, user_id)
+        return await self._freshness.read(req, resp, ask)
 
 
 class UsersResource:

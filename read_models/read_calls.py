@@ -3,15 +3,17 @@
 They only read, so Redis replicas can serve them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from read_models import scripts
 from read_models.calls import Argument, Call
 from read_models.keys import GenerationKeys, Keys
 from read_models.scripts import Script
 from user_directory_events import UniqueField
+
+T = TypeVar("T")
 
 
 class NotYetVisible(Exception):
@@ -59,7 +61,7 @@ def list_by_creation(
         limit: most users.
     """
     arguments: list[Argument] = [after or "", int(newest_first), limit, source.generation.user("")]
-    return _call(scripts.LIST_BY_CREATION, keys, source, source.generation.by_creation, arguments, seen)
+    return reading(scripts.LIST_BY_CREATION, keys, source, source.generation.by_creation, arguments, seen, _parse)
 
 
 def find_owner(
@@ -67,22 +69,42 @@ def find_owner(
 ) -> Call[Listed]:
     """List the one user, or none, who owns a unique value, given in its comparable form; `seen` as above."""
     arguments: list[Argument] = [source.generation.user("")]
-    return _call(scripts.FIND_OWNER, keys, source, source.generation.claims(field, comparable), arguments, seen)
+    claims = source.generation.claims(field, comparable)
+    return reading(scripts.FIND_OWNER, keys, source, claims, arguments, seen, _parse)
 
 
-def _call(
-    script: Script, keys: Keys, source: Source, read: str, arguments: Sequence[Argument], seen: Mapping[int, int]
-) -> Call[Listed]:
+def reading(
+    script: Script,
+    keys: Keys,
+    source: Source,
+    read: str,
+    arguments: Sequence[Argument],
+    seen: Mapping[int, int],
+    parse: Callable[[list[Any]], T],
+) -> Call[T]:
+    """Make the call of a script that begins with reading.lua.
+
+    Args:
+        script: the script.
+        keys: the names of the keys.
+        source: the generation to read.
+        read: the key that the script reads.
+        arguments: what stands between the live pointer and the positions.
+        seen: offsets by partition that the answer must show, else NotYetVisible is raised.
+        parse: turns the reply into a value.
+    """
     partitions = range(source.partitions)
     names = [keys.live, read, *map(source.generation.partition, partitions)]
     least = [seen.get(partition, -1) + 1 for partition in partitions]
-    return Call(script, names, [source.pointer, *arguments, *least], _parse)
+
+    def visible(reply: list[Any]) -> T:
+        if reply[0] == b"not_yet_visible":
+            raise NotYetVisible
+        return parse(reply)
+
+    return Call(script, names, [source.pointer, *arguments, *least], visible)
 
 
 def _parse(reply: list[Any]) -> Listed:
-    match reply:
-        case [b"listed", positions, last, records]:
-            return Listed(records, last.decode() or None, list(map(int, positions)))
-        case [b"not_yet_visible"]:
-            raise NotYetVisible
-    raise AssertionError(f"unknown reply {reply[0]!r}")
+    _, positions, last, records = reply
+    return Listed(records, last.decode() or None, list(map(int, positions)))

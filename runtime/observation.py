@@ -37,6 +37,11 @@ class Request(falcon.asgi.Request):
         """Give a header by its lower-case name."""
         return self._asgi_headers.get(name)
 
+    async def disconnected(self) -> None:
+        """Wait until the client has gone; for requests whose body, if any, was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
 
 class Observation:
     """Falcon middleware; has to be the first."""

@@ -66,6 +66,12 @@ _TYPES = (
     ),
     ProblemType("not-found", 404, "There is nothing here", "No operation has this path."),
     ProblemType("user-not-found", 404, "There is no such user", "No user has this id."),
+    ProblemType(
+        "user-version-not-found",
+        404,
+        "The user has no such version",
+        "There is or was such a user, who never had this version or was not registered yet at this time.",
+    ),
     ProblemType("invalid-write-token", 404, "There is no such write", "This service did not issue the write token."),
     ProblemType("method-not-allowed", 405, "The method is not allowed", "`Allow` lists the methods of this path."),
     ProblemType(

@@ -1,5 +1,6 @@
 """A user from registration to deletion, through both APIs."""
 
+import json
 import uuid
 from collections.abc import Callable
 
@@ -88,6 +89,46 @@ def test_every_change_is_answered_with_the_user_that_readers_then_see(
     assert [event.type for event in events_of(stack, user["id"])] == [
         "user.registered", "user.updated", "user.updated", "user.updated", "user.suspended", "user.reinstated",
     ]  # fmt: skip
+
+
+def test_the_past_of_a_user_stays(command: httpx.Client, query: httpx.Client, register: Register) -> None:
+    documents = [register(display_name="Zoë")]
+    path = f"/users/{documents[0]['id']}"
+    documents.append(command.patch(path, json={"display_name": None, "attributes": {"email": "x"}}).json())
+    documents.append(command.post(f"{path}/suspend").json())
+    token = command.delete(path).headers["Consistency-Token"]
+
+    history = see(query, f"{path}/history", token).json()
+    assert [(item["version"], item["type"]) for item in history["items"]] == [
+        (1, "user.registered"), (2, "user.updated"), (3, "user.suspended"), (4, "user.deleted"),
+    ]  # fmt: skip
+    assert history["items"][1]["changes"] == [
+        {"field": "display_name", "from": "Zoë", "to": None},
+        {"field": "attributes", "from": {}, "to": {"email": "x"}},
+    ]
+    for number, document in enumerate(documents):
+        at_version = query.get(path, params={"version": number + 1})
+        assert (at_version.json(), at_version.headers["ETag"]) == (document, f'"{number + 1}"')
+        at_time = query.get(path, params={"at": history["items"][number]["recorded_at"]})
+        assert at_time.json()["version"] >= number + 1
+    assert query.get(path, params={"version": 4}).status_code == 410
+    assert query.get(path, params={"version": 5}).status_code == 404
+
+
+def test_many_users_are_read_at_once(query: httpx.Client, register: Register) -> None:
+    users = [register() for _ in range(3)]
+    body = {"ids": [users[0]["id"], str(uuid.uuid4())], "emails": [users[1]["email"].upper()]}
+
+    found = query.post("/users/lookup", json=body).json()
+    assert [item["user"] for item in found["items"]] == users[:2]
+    assert found["missing"] == [{"id": body["ids"][1], "reason": "unknown"}]
+
+    exported = [json.loads(line) for line in query.get("/users/export").text.splitlines()]
+    assert [user for user in exported if user in users] == users
+    last = users[-1]
+    rest = query.get("/users/export", params={"after": f"{last['created_at']},{last['id']}"}).text
+    assert users[0]["id"] not in rest
+    assert last["id"] not in rest
 
 
 def test_a_deleted_user_is_gone_for_ever_and_the_address_is_free(

@@ -150,6 +150,12 @@ async def ask_all(world: World, seen: ConsistencyToken | None, error: type[Excep
         await world.directory.list_users(ALL, seen)
     with pytest.raises(error):
         await world.directory.owner_of_email(user.email, seen)
+    with pytest.raises(error):
+        await world.directory.lookup([user.id], [user.email], seen)
+    with pytest.raises(error):
+        await world.directory.history(user.id, 0, 1, seen)
+    with pytest.raises(error):
+        await world.directory.count_recorded(user.id, 0, seen)
 
 
 @pytest.mark.parametrize("seen", ["0-2", "2-1", "1-1.2-1", "0-9999999999999999999"])

@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from query_api.directory import Directory
 from query_api.redis_directory import RedisDirectory
 from read_models.keys import Keys
-from read_models.records import PartitionProgress, UserRecord
+from read_models.records import HistoryEntry, PartitionProgress, UserRecord
 from runtime.redis_connection import RedisConnection
 from tests.unit.query_api.memory_directory import LOG_ID, MemoryDirectory, place
-from user_directory_events import Gone, User, comparable_email
+from user_directory_events import Gone, User, UserErased, UserEvent, comparable_email, encode, evolve
 
 PARTITIONS = 3
 
@@ -31,6 +31,9 @@ class World(Protocol):
         """
         ...
 
+    async def record(self, event: UserEvent, timestamp: int) -> None:
+        """Store an accepted event, with the broker's timestamp in milliseconds, and the user's state after it."""
+
     async def fill_anew(self) -> None:
         """Begin to fill the read models from the log."""
 
@@ -47,6 +50,9 @@ class MemoryWorld:
         if isinstance(state, User):
             self.directory.marks[comparable_email(state.email), state.id] = mark
         return self.directory.positions[partition] - 1
+
+    async def record(self, event: UserEvent, timestamp: int) -> None:
+        self.directory.record(event, timestamp)
 
     async def fill_anew(self) -> None:
         self.directory.unavailable = "being filled"
@@ -91,6 +97,14 @@ class RedisWorld:
             batch.set(keys.partition(partition), PartitionProgress(offset + 1, 0, "epoch").encode())
             await batch.execute()
         return offset
+
+    async def record(self, event: UserEvent, timestamp: int) -> None:
+        key, state = self.keys.generation(1).history(event.subject), self._users.get(event.subject)
+        entry = HistoryEntry(event.id, self._positions[0], timestamp, encode(event)[1])
+        if isinstance(event, UserErased):
+            await self.redis.delete(key)
+        await self.redis.rpush(key, entry.encode())
+        await self.put(evolve(state, event))
 
     async def fill_anew(self) -> None:
         await self.redis.set(self.keys.live, f"1 {LOG_ID} 0")

@@ -7,9 +7,11 @@ import pytest
 from query_api.directory import ListQuery, NotYetVisible, Unavailable, UserNotFound, WrongToken
 from read_models import scripts
 from read_models.consistency import ConsistencyToken
-from read_models.records import UserRecord
+from read_models.records import HistoryEntry, UserRecord
 from tests.contract.query_api.worlds import RedisWorld, redis_world
+from tests.sample_events import NOW, registered, user_id
 from tests.unit.query_api.memory_directory import LOG_ID, make_user, place
+from user_directory_events import User, encode
 
 pytestmark = pytest.mark.redis
 
@@ -129,9 +131,57 @@ async def test_a_user_of_whom_only_void_events_are_known_is_not_found(world: Red
         await world.directory.user(user_id, None)
 
 
-@pytest.mark.parametrize("script", [scripts.LIST_BY_CREATION, scripts.FIND_OWNER])
+async def test_a_flip_is_followed_by_all_other_questions(world: RedisWorld) -> None:
+    async def ask(user: User) -> bytes:
+        found = await world.directory.lookup([user.id], [], None)
+        part = await world.directory.history(user.id, 0, None, None)
+        assert await world.directory.count_recorded(user.id, NOW, None) == len(part.entries) == 1
+        (document,) = found.results
+        assert isinstance(document, bytes)
+        return document
+
+    users = [make_user(1), make_user(2)]
+    for generation, user in enumerate(users, 1):
+        await world.put(user, generation=generation)
+        entry = HistoryEntry("id", 1, NOW, encode(registered(subject=user.id))[1]).encode()
+        await world.redis.rpush(world.keys.generation(generation).history(user.id), entry)
+    assert await ask(users[0]) == users[0].to_json()
+
+    await world.open(2)
+
+    assert await ask(users[1]) == users[1].to_json()
+    with pytest.raises(UserNotFound):
+        await world.directory.history(users[0].id, 0, None, None)
+
+
+async def test_a_history_is_not_read_from_a_generation_without_its_partitions(world: RedisWorld) -> None:
+    await world.record(registered(), NOW)
+    assert (await world.directory.history(user_id(), 0, None, None)).length == 1
+    await world.redis.delete(world.keys.generation(1).partition(2))
+
+    with pytest.raises(Unavailable):
+        await world.directory.history(user_id(), 0, None, None)
+
+
+async def test_users_without_documents_are_missing(world: RedisWorld) -> None:
+    generation = world.keys.generation(1)
+    users = [make_user(number) for number in range(2)]
+    for user in users:
+        await world.put(user)
+    await world.redis.delete(generation.user(users[0].id))
+    await world.redis.set(generation.user(users[1].id), UserRecord(0, 0, 0, "none", b"", ["void id"]).encode())
+
+    found = await world.directory.lookup([user.id for user in users], [user.email for user in users], None)
+
+    assert found.results == ["unknown"] * 4
+
+
+READING = [scripts.LIST_BY_CREATION, scripts.FIND_OWNER, scripts.LOOKUP, scripts.COUNT_RECORDED]
+
+
+@pytest.mark.parametrize("script", READING)
 async def test_scripts_say_that_they_only_read(world: RedisWorld, script: scripts.Script) -> None:
     # Redis refuses to run any other script this way.
-    reply = await world.redis.eval_ro(script.source, 1, world.keys.live, "no pointer")
+    reply = await world.redis.eval_ro(script.source, 1, world.keys.live, "no pointer", "", "0", "0")
 
     assert reply == [b"other_generation"]

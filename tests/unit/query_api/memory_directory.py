@@ -1,8 +1,15 @@
 """The directory in memory: what the app is tested with, and what the real one is compared with."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
+from contextlib import suppress
+
 from query_api.directory import (
     FoundUser,
+    HistoryPart,
     ListQuery,
+    LookedUp,
+    Missing,
     NotYetVisible,
     Unavailable,
     UserGone,
@@ -11,7 +18,18 @@ from query_api.directory import (
     WrongToken,
 )
 from read_models.consistency import ConsistencyToken, token
-from user_directory_events import Gone, User, UserState, comparable_email
+from read_models.records import HistoryEntry
+from user_directory_events import (
+    CannotEvolve,
+    Gone,
+    User,
+    UserErased,
+    UserEvent,
+    UserState,
+    comparable_email,
+    encode,
+    evolve,
+)
 
 LOG_ID = "01936e09-11aa-7b22-8c33-1d44e55f6677"
 
@@ -21,6 +39,7 @@ class MemoryDirectory:
 
     def __init__(self, partitions: int = 3) -> None:
         self.users: dict[str, tuple[UserState, int, int]] = {}
+        self.histories: dict[str, list[HistoryEntry]] = {}
         self.positions = [1] * partitions
         self.marks: dict[tuple[str, str], tuple[int, str]] = {}
         self.unavailable: str | None = None
@@ -30,6 +49,17 @@ class MemoryDirectory:
         offset = self.positions[partition] if offset is None else offset
         self.users[state.id] = (state, partition, offset)
         self.positions[partition] = max(self.positions[partition], offset + 1)
+
+    def record(self, event: UserEvent, timestamp: int, partition: int = 0) -> None:
+        """Store an accepted event, and the state after it."""
+        state = self.users.get(event.subject, (None, 0, 0))[0]
+        if isinstance(event, UserErased):
+            self.histories.pop(event.subject, None)
+        entry = HistoryEntry(event.id, self.positions[partition], timestamp, encode(event)[1])
+        self.histories.setdefault(event.subject, []).append(entry)
+        # As the projector: what does not fit the state before it changes nothing.
+        with suppress(CannotEvolve):
+            self.put(evolve(state, event), partition)
 
     async def user(self, user_id: str, seen: ConsistencyToken | None) -> FoundUser:
         self._check(seen)
@@ -42,9 +72,8 @@ class MemoryDirectory:
 
     async def owner_of_email(self, comparable: str, seen: ConsistencyToken | None) -> UserPage:
         self._check(seen)
-        claimants = [user for user in self._active() if comparable_email(user.email) == comparable]
-        claimants.sort(key=lambda user: self.marks.get((comparable, user.id), (0, "")))
-        return self._page(claimants[:1], None)
+        owner = self._owner(comparable)
+        return self._page([owner] if owner else [], None)
 
     async def list_users(self, query: ListQuery, seen: ConsistencyToken | None) -> UserPage:
         self._check(seen)
@@ -55,6 +84,23 @@ class MemoryDirectory:
         page = users[: query.limit]
         return self._page(page, place(page[-1]) if len(users) > query.limit else None)
 
+    async def lookup(
+        self, ids: Sequence[str], comparable_emails: Sequence[str], seen: ConsistencyToken | None
+    ) -> LookedUp:
+        self._check(seen)
+        by_id = [self._document(self.users.get(user_id, (None, 0, 0))[0]) for user_id in ids]
+        by_email = [self._document(self._owner(email)) for email in comparable_emails]
+        return LookedUp(by_id + by_email, self._token())
+
+    async def history(self, user_id: str, start: int, stop: int | None, seen: ConsistencyToken | None) -> HistoryPart:
+        self._check(seen)
+        entries = [entry.encode() for entry in self._history(user_id)]
+        return HistoryPart(entries[start:stop], len(entries), entries[0], self._token())
+
+    async def count_recorded(self, user_id: str, at_ms: int, seen: ConsistencyToken | None) -> int:
+        self._check(seen)
+        return bisect_right(self._history(user_id), at_ms, key=lambda entry: entry.timestamp)
+
     async def not_ready_because(self) -> str | None:
         return self.unavailable
 
@@ -62,8 +108,23 @@ class MemoryDirectory:
         return [state for state, _, _ in self.users.values() if isinstance(state, User)]
 
     def _page(self, users: list[User], last: str | None) -> UserPage:
+        return UserPage([user.to_json() for user in users], last, self._token())
+
+    def _owner(self, comparable: str) -> User | None:
+        claimants = [user for user in self._active() if comparable_email(user.email) == comparable]
+        return min(claimants, key=lambda user: self.marks.get((comparable, user.id), (0, "")), default=None)
+
+    def _history(self, user_id: str) -> list[HistoryEntry]:
+        if user_id not in self.histories:
+            raise UserNotFound("No user has this id.")
+        return self.histories[user_id]
+
+    def _document(self, state: UserState) -> bytes | Missing:
+        return state.to_json() if isinstance(state, User) else "deleted" if state else "unknown"
+
+    def _token(self) -> str:
         offsets = {partition: position - 1 for partition, position in enumerate(self.positions) if position}
-        return UserPage([user.to_json() for user in users], last, str(ConsistencyToken(LOG_ID, offsets)))
+        return str(ConsistencyToken(LOG_ID, offsets))
 
     def _check(self, seen: ConsistencyToken | None) -> None:
         self.asked += 1

@@ -10,14 +10,25 @@ from query_api.app import create_app
 from query_api.freshness import preferred_wait
 from query_api.settings import QuerySettings
 from read_models.consistency import token
+from tests.sample_events import NOW, registered
 from tests.unit.query_api.memory_directory import LOG_ID, MemoryDirectory, make_user
+from user_directory_events.timestamps import from_milliseconds
 
 USER = make_user(7)
-READS = [f"/users/{USER.id}", "/users", f"/users?email={USER.email}"]
+READS = [
+    f"/users/{USER.id}",
+    f"/users/{USER.id}?version=1",
+    f"/users/{USER.id}?at={from_milliseconds(NOW)}",
+    f"/users/{USER.id}/history",
+    "/users",
+    f"/users?email={USER.email}",
+    "/users/export",
+]
 
 
 @pytest.fixture(autouse=True)
 def one_user(directory: MemoryDirectory) -> None:
+    directory.record(registered(subject=USER.id), NOW, partition=1)
     directory.put(USER, partition=1, offset=41)
 
 

@@ -82,10 +82,10 @@ async def test_what_is_no_id_is_a_bad_request(client: ASGIConductor, directory: 
     assert directory.asked == 0
 
 
-async def test_a_query_parameter_is_refused(client: ASGIConductor) -> None:
-    answer = await client.simulate_get(PATH, query_string="version=1")
+async def test_an_unknown_query_parameter_is_refused(client: ASGIConductor) -> None:
+    answer = await client.simulate_get(PATH, query_string="fields=id")
 
-    assert (answer.status_code, answer.json["errors"][0]["parameter"]) == (400, "version")
+    assert (answer.status_code, answer.json["errors"][0]["parameter"]) == (400, "fields")
 
 
 async def test_other_methods_are_refused(client: ASGIConductor) -> None:

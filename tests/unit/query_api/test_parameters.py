@@ -168,3 +168,10 @@ def test_where_there_are_no_parameters_each_is_refused() -> None:
         refuse_all({"version": "1", "at": "now"})
 
     assert [error.parameter for error in caught.value.errors] == ["version", "at"]
+
+
+def test_a_cursor_where_there_is_none_is_an_unknown_parameter() -> None:
+    with pytest.raises(Problem) as caught:
+        refuse_all({"cursor": "x"})
+
+    assert caught.value.slug == "invalid-parameter"
