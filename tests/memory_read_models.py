@@ -185,8 +185,9 @@ class MemoryReadModels(ReadModelStore):
         if record and (event.event_id in record.void_ids or record.version >= event.sequence):
             return Outcome("void")
         progress = self._progress[event.partition]
-        other_epoch = progress.epoch != event.epoch and self._guard is not None and self._guard[1]
-        return Outcome("never_written" if progress.watermark > event.deadline or other_epoch else "pending")
+        # An epoch's id is a UUIDv7, so a later epoch's is the larger.
+        later_epoch = (progress.epoch or "") > event.epoch and self._guard is not None and self._guard[1]
+        return Outcome("never_written" if progress.watermark > event.deadline or later_epoch else "pending")
 
     def history_of(self, user_id: str) -> list[HistoryEntry]:
         return [HistoryEntry.decode(entry) for entry in self._data.lists.get(self._generation.history(user_id), [])]
