@@ -1,7 +1,8 @@
 """Try the chart on a running Kubernetes: `make test-cluster IMAGE=... CHANGED_IMAGE=... [CRDS=folder]`.
 
-KUBECONFIG names the cluster; both images must be there, or be pulled by it. It works in a namespace of its own and
-removes that at the end (KEEP=1 leaves it). Network policies must be enforced and the metrics API be served.
+KUBECONFIG names the cluster; both images must be there, or be pulled by it. Network policies must be enforced and the
+metrics API be served. CRDS holds folders of CRDs to install first. The test works in a namespace of its own and removes
+that at the end (KEEP=1 leaves it). Arguments, if there are any, are the steps to run.
 """
 
 import os
@@ -130,12 +131,15 @@ class ClusterTest:
     def _kill(self, component: str, copies: int = 2) -> str:
         with self.release.load() as report:
             time.sleep(3)
-            pod = names(self.release.pods(component))[0]
-            self.release.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
-            took = eventually(
-                f"{component} is complete again",
-                lambda: self.release.ready(component) == copies and pod not in names(self.release.pods(component)),
-            )
+            killed = self.release.pods(component)[0]["metadata"]
+            self.release.kubectl("delete", "pod", killed["name"], "--grace-period=0", "--force")
+
+            def complete() -> bool:
+                # A StatefulSet's new pod has the old one's name.
+                there = {pod["metadata"]["uid"] for pod in self.release.pods(component)}
+                return killed["uid"] not in there and self.release.ready(component) == copies
+
+            took = eventually(f"{component} is complete again", complete)
             time.sleep(10)
         _nothing_lost(report)
         self.release.smoke()
@@ -251,10 +255,11 @@ def main() -> int:
         if os.environ.get("CI"):
             return 1
     test = ClusterTest(os.environ["IMAGE"], os.environ["CHANGED_IMAGE"], crds)
+    chosen = [step for step in test.steps() if not sys.argv[1:] or step.__name__ in {"install", *sys.argv[1:]}]
     run("kubectl", "create", "namespace", test.release.namespace)
     status = 0
     try:
-        for step in test.steps():
+        for step in chosen:
             started = time.monotonic()
             headline = (step.__doc__ or "").strip()
             try:
