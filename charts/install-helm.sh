@@ -181,11 +181,12 @@ release() { # NAME NAMESPACE CHART VERSION REPOSITORY ARGUMENT...; a chart that 
     say "$name" "installed in $namespace${version:+, version $version}"
 }
 
-# Helm's last word on what went wrong, on one line.
+# What helm says went wrong, on one line.
 reason() {
-    local line
-    line=$(grep -E '^Error' "$log/out" | tail -n 1) || line=$(tail -n 1 "$log/out")
-    printf '%s' "${line#Error: }" | tr '\n' ' ' | cut -c1-500
+    local text
+    text=$(sed -n '/^Error/,$p' "$log/out")
+    [[ -n $text ]] || text=$(tail -n 1 "$log/out")
+    tr -s '\n\t ' ' ' <<<"${text#Error: }" | cut -c1-500 | sed 's/ $//'
 }
 
 gateway_api() {
