@@ -25,6 +25,7 @@ from gunicorn.workers.base import Worker
 from uvicorn_worker import UvicornWorker
 
 from runtime import startup
+from runtime.graceful_server import FAREWELL_SECONDS, GracefulServer
 from runtime.settings import HttpSettings
 from runtime.startup import StartupError
 from runtime.uvicorn_protocol import OneWriteProtocol
@@ -117,8 +118,16 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout - CLOSING_SECONDS
+        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout - FAREWELL_SECONDS - CLOSING_SECONDS
         logging.getLogger("uvicorn.error").addFilter(lambda _: startup.remembered() is None)
+
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = GracefulServer(config=self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     def run(self) -> None:
         """Serve; a StartupError of a startup hook leaves the way that one of the factory does."""
@@ -160,7 +169,7 @@ class _Server(BaseApplication):
             "logger_class": _ServerLog,
             "keepalive": KEEP_ALIVE_SECONDS,
             "backlog": BACKLOG,
-            "graceful_timeout": self._settings.drain_seconds + CLOSING_SECONDS,
+            "graceful_timeout": self._settings.drain_seconds + FAREWELL_SECONDS + CLOSING_SECONDS,
             "control_socket_disable": True,
             "when_ready": self._when_ready,
             "child_exit": self._child_exit,

@@ -139,6 +139,28 @@ def test_sigterm_lets_the_request_in_flight_finish_and_closes_the_clients(tmp_pa
     assert server.err == []
 
 
+def test_sigterm_gives_a_kept_connection_one_last_answer(tmp_path: Path) -> None:
+    with _running(tmp_path) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE_SECONDS)
+        connection.request("GET", "/echo")
+        answer = connection.getresponse()
+        assert (answer.read() != b"", answer.headers["connection"]) == (True, None)
+        server.process.terminate()
+        # Without the goodbye this request would meet a closed connection.
+        answers = []
+        for _ in range(2000):
+            connection.request("GET", "/echo")
+            answer = connection.getresponse()
+            answer.read()
+            answers.append(answer.status)
+            if answer.headers["connection"] == "close":
+                break
+        assert answer.headers["connection"] == "close"
+        assert set(answers) == {200}
+        assert server.wait() == 0
+    assert "clients closed\n" in server.out
+
+
 def test_a_request_that_outlasts_the_drain_does_not_keep_the_server(tmp_path: Path) -> None:
     with (
         _running(tmp_path, DRAIN_SECONDS="1") as server,

@@ -1,0 +1,1 @@
+"""The charts as they render: `make check-artefacts` runs these, since they need helm."""
