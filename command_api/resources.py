@@ -176,7 +176,8 @@ def _idempotency(req: falcon.asgi.Request, body: bytes) -> Idempotency | None:
         return None
     if _IDEMPOTENCY_KEY.fullmatch(key) is None:
         raise Problem("idempotency-key-invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
-    digest = hashlib.blake2b(f"{req.method} {req.path}\n".encode() + body, digest_size=16).hexdigest()
+    # A user's id is the same in capitals.
+    digest = hashlib.blake2b(f"{req.method} {req.path.lower()}\n".encode() + body, digest_size=16).hexdigest()
     return Idempotency("", key, digest)
 
 

@@ -28,7 +28,9 @@ def documented(chart: str) -> list[Value]:
     """Return what values.yaml documents, in its order."""
     text = (CHARTS / chart / "values.yaml").read_text()
     defaults = yaml.safe_load(text)
-    found, above, meaning = [], [], ""
+    found: list[Value] = []
+    above: list[str] = []
+    meaning = ""
     for line in text.splitlines():
         stripped = line.strip()
         if stripped.startswith("# -- "):
