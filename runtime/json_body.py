@@ -212,7 +212,8 @@ def _broken(text: str) -> bool:
 
 
 def _malformed(detail: str) -> Problem:
-    return Problem("malformed-json", detail)
+    fault = detail[:1].lower() + detail[1:].rstrip(".")
+    return Problem("malformed-json", detail, errors=[FieldError("", fault)])
 
 
 def _malformed_at(pointer: str, detail: str) -> Problem:

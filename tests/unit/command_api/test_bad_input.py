@@ -19,16 +19,16 @@ every_way = pytest.mark.parametrize(("method", "path"), BODIES)
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
-        (b"", []),
-        (b"  ", []),
-        (b"{", []),
-        (b'{"email":}', []),
-        (b"{'email':'jo@example.org'}", []),
-        (b'{"email":"jo@example.org",}', []),
-        (b'{} {"second":1}', []),
-        (b'{"email":"\xff@example.org"}', []),
-        (b'\xef\xbb\xbf{"email":"jo@example.org"}', []),
-        (b'{"email":"jo\n@example.org"}', []),
+        (b"", [""]),
+        (b"  ", [""]),
+        (b"{", [""]),
+        (b'{"email":}', [""]),
+        (b"{'email':'jo@example.org'}", [""]),
+        (b'{"email":"jo@example.org",}', [""]),
+        (b'{} {"second":1}', [""]),
+        (b'{"email":"\xff@example.org"}', [""]),
+        (b'\xef\xbb\xbf{"email":"jo@example.org"}', [""]),
+        (b'{"email":"jo\n@example.org"}', [""]),
         (b'{"email":"a@example.org","email":"b@example.org"}', ["/email"]),
         (b'{"attributes":{"a":[{"b":1,"b":2}]}}', ["/attributes/a/0/b"]),
         (b'{"attributes":{"a":NaN}}', ["/attributes/a"]),
@@ -47,13 +47,15 @@ async def test_what_is_not_json_is_refused(
 
 
 @every_way
-@pytest.mark.parametrize("depth", [33, 5_000])
-async def test_what_is_nested_too_deep_is_refused(api: CommandApi, method: str, path: str, depth: int) -> None:
+@pytest.mark.parametrize(("depth", "place"), [(33, "/attributes/a"), (5_000, "")])
+async def test_what_is_nested_too_deep_is_refused(
+    api: CommandApi, method: str, path: str, depth: int, place: str
+) -> None:
     answer = await api.send(method, path, '{"attributes":{"a":' + "[" * depth + "]" * depth + "}}")
 
     status, slug, pointers = problem(answer)
     assert (status, slug) == (400, "malformed-json")
-    assert all(pointer.startswith("/attributes/a") for pointer in pointers)
+    assert [pointer[: len(place)] for pointer in pointers] == [place]
 
 
 @every_way
