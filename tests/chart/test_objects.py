@@ -147,6 +147,20 @@ def test_only_what_must_talk_can_talk() -> None:
     }
 
 
+@pytest.mark.parametrize("values", [DEV, MINIMAL], ids=lambda path: path.stem)
+def test_no_pod_is_without_a_policy_in_either_direction(values: Path) -> None:
+    rendered = render(values)
+    for name, template in rendered.pods():
+        directions = {
+            direction
+            for policy in rendered.of("NetworkPolicy")
+            if _selected(policy["spec"]["podSelector"], template["metadata"]["labels"])
+            and "helm.sh/hook" not in policy["metadata"].get("annotations", {})
+            for direction in policy["spec"]["policyTypes"]
+        }
+        assert directions == {"Ingress", "Egress"}, name
+
+
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_metrics_are_for_prometheus_and_names_for_everyone(name: str) -> None:
     policy = render(MINIMAL).one("NetworkPolicy", name)["spec"]

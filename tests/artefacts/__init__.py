@@ -1,0 +1,1 @@
+"""Check the artefacts with their own tools: `make check-artefacts`."""

@@ -1,0 +1,198 @@
+"""One check for each artefact and tool: it raises `Fault` with what the tool says, or `CannotRun` without the tool."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from kubernetes_validate import SchemaNotFoundError, ValidationError, utils, validate
+
+DCLINT: Final = "dclint@3.1.0"
+VERSIONS: Final = list(dict.fromkeys(utils.major_minor(version) for version in utils.all_versions()))[-3:]
+CHARTS: Final = ("user-directory", "platform")
+# Custom resources, whose schemas no release of Kubernetes has: `make test-cluster` shows them to a real API server.
+BY_API_SERVER: Final = {
+    ("cert-manager.io/v1", "Certificate"),
+    ("cert-manager.io/v1", "ClusterIssuer"),
+    ("external-secrets.io/v1", "ExternalSecret"),
+    ("gateway.networking.k8s.io/v1", "Gateway"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("kafka.strimzi.io/v1", "Kafka"),
+    ("kafka.strimzi.io/v1", "KafkaNodePool"),
+    ("kafka.strimzi.io/v1", "KafkaTopic"),
+    ("keda.sh/v1alpha1", "ScaledObject"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor"),
+}
+_SHELL: Final = ("*.sh", ".ci/*")
+# The name of a Secret or of a key in it is no secret. The tool itself puts quotes around the values of YAML.
+_NAME_OF_A_SECRET: Final = r"(?:existingSecret|passwordKey|[sS]ecretName|SecretKey|secret): \"?[a-z-]*\"?$"
+_SHFMT: Final = ("-d", "-i", "4", "-ci")
+
+
+class Fault(Exception):
+    """What the tool says."""
+
+
+class CannotRun(Exception):
+    """A tool is missing; the text says which and where from."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of the project in a folder."""
+
+    name: str
+    run: Callable[[Path], str]
+
+
+def dockerfile(root: Path) -> str:
+    """Lint the Dockerfile with hadolint."""
+    _tool(root, "hadolint", "--config", ".hadolint.yaml", "Dockerfile")
+    return "Dockerfile"
+
+
+def compose(root: Path) -> str:
+    """Let compose itself read its file."""
+    plugin = shutil.which("docker") and subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, check=False
+    )
+    if not plugin or plugin.returncode != 0:
+        raise CannotRun("docker with its compose plugin is not on the PATH")
+    _tool(root, "docker", "compose", "--file", "docker-compose.yml", "config", "--quiet")
+    return "docker-compose.yml"
+
+
+def compose_lint(root: Path) -> str:
+    """Lint the compose file with dclint."""
+    _tool(root, "npx", "--yes", DCLINT, "--config", ".dclintrc.json", "--max-warnings", "0", "docker-compose.yml")
+    return "docker-compose.yml"
+
+
+def shell(root: Path) -> str:
+    """Check every shell script with shellcheck and shfmt."""
+    scripts = [path for pattern in _SHELL for path in _files(root, pattern)]
+    _tool(root, "shellcheck", "--severity=style", *scripts)
+    _tool(root, "shfmt", *_SHFMT, *scripts)
+    return f"{len(scripts)} scripts"
+
+
+def yaml_files(root: Path) -> str:
+    """Lint every YAML file with yamllint."""
+    found = [path for pattern in ("*.yaml", "*.yml", ".yamllint") for path in _files(root, pattern)]
+    _tool(root, "yamllint", "--strict", *found)
+    return f"{len(found)} files"
+
+
+def secrets(root: Path) -> str:
+    """Look for secrets in everything that describes a deployment."""
+    found = [
+        p for p in _files(root, "*") if p.startswith(("charts/", "docker")) or p in ("Dockerfile", "docs/deploy.md")
+    ]
+    _tool(root, "detect-secrets-hook", "--no-verify", "--exclude-lines", _NAME_OF_A_SECRET, *found)
+    return f"{len(found)} files"
+
+
+def charts_lint(root: Path) -> str:
+    """Lint the charts with every values file."""
+    count = 0
+    for chart, values in _installs(root):
+        _tool(root, "helm", "lint", "--strict", f"charts/{chart}", "--values", str(values))
+        count += 1
+    return f"{count} values files"
+
+
+def charts_schemas(root: Path) -> str:
+    """Validate what the charts render against the schemas of the three newest Kubernetes, strictly."""
+    manifests = custom = 0
+    for chart, values in _installs(root):
+        where = f"charts/{chart} with {values.name}"
+        for manifest in yaml.safe_load_all(
+            _tool(root, "helm", "template", "ud", f"charts/{chart}", "--values", str(values))
+        ):
+            if manifest is None:
+                continue
+            if (manifest["apiVersion"], manifest["kind"]) in BY_API_SERVER:
+                custom += 1
+                continue
+            manifests += 1
+            _valid(manifest, where)
+    return f"{manifests} manifests for {', '.join(VERSIONS)}; {custom} custom resources are for the real API server"
+
+
+def charts_tests(root: Path) -> str:
+    """Test what the charts render."""
+    if not shutil.which("helm"):
+        raise CannotRun("helm is not on the PATH")
+    out = _tool(root, sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/chart")
+    return out.strip().splitlines()[-1]
+
+
+def alerts(root: Path) -> str:
+    """Check the alerts with promtool, as they are and as the chart renders them."""
+    _tool(root, "promtool", "check", "rules", "charts/user-directory/files/alerts.yaml")
+    values = "charts/user-directory/ci/gateway-values.yaml"
+    rendered = _tool(root, "helm", "template", "ud", "charts/user-directory", "--values", values)
+    (rules,) = [m["spec"] for m in yaml.safe_load_all(rendered) if m and m["kind"] == "PrometheusRule"]
+    _tool(root, "promtool", "check", "rules", "/dev/stdin", stdin=json.dumps(rules))
+    return f"{len(rules['groups'][0]['rules'])} alerts"
+
+
+CHECKS: Final = (
+    Check("Dockerfile: hadolint", dockerfile),
+    Check("compose: docker compose config", compose),
+    Check("compose: dclint", compose_lint),
+    Check("shell: shellcheck, shfmt", shell),
+    Check("YAML: yamllint", yaml_files),
+    Check("secrets: detect-secrets", secrets),
+    Check("charts: helm lint", charts_lint),
+    Check("charts: Kubernetes schemas", charts_schemas),
+    Check("charts: tests", charts_tests),
+    Check("alerts: promtool", alerts),
+)
+
+
+def _valid(manifest: dict[str, Any], where: str) -> None:
+    name = f"{manifest['kind']}/{manifest['metadata']['name']}"
+    for version in VERSIONS:
+        try:
+            validate(manifest, version, strict=True)
+        except ValidationError as error:
+            path = ".".join(map(str, error.path))
+            raise Fault(f"{where}: {name} is not valid in Kubernetes {version}: {path}: {error.message}") from error
+        except SchemaNotFoundError as error:
+            raise Fault(f"{where}: {error.message}; custom resources are listed in BY_API_SERVER") from error
+
+
+def _installs(root: Path) -> Iterator[tuple[str, Path]]:
+    for chart in CHARTS:
+        found = [
+            *sorted((root / "charts" / chart).glob("ci/*-values.yaml")),
+            *(root / "charts" / chart).glob("values-*.yaml"),
+        ]
+        if not found:
+            raise Fault(f"charts/{chart} has no values files to be installed with")
+        for values in found:
+            yield chart, values.relative_to(root)
+
+
+def _files(root: Path, pattern: str) -> list[str]:
+    """Return the project's files of a pattern, those that git does not know yet too."""
+    listed = _tool(root, "git", "ls-files", "--cached", "--others", "--exclude-standard", "--", pattern).splitlines()
+    return sorted(path for path in listed if (root / path).is_file())
+
+
+def _tool(root: Path, *command: str, stdin: str | None = None) -> str:
+    if not shutil.which(command[0]):
+        raise CannotRun(f"{command[0]} is not on the PATH")
+    environ = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'events'}"}
+    done = subprocess.run(command, cwd=root, input=stdin, capture_output=True, text=True, env=environ, check=False)
+    if done.returncode != 0:
+        raise Fault(f"{done.stdout}{done.stderr}".strip()[-3000:])
+    return done.stdout
