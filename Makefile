@@ -15,7 +15,7 @@ PROJECTS := pyproject.toml events/pyproject.toml
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/devstack.stamp ## Start Kafka, Redis and every process; Ctrl-C stops them
@@ -49,6 +49,34 @@ check: $(VENV)/dev.stamp ## Format, lint, types, import rules, unit and property
 test: $(VENV)/dev.stamp ## Every test, against real Kafka and Redis
 	$(PY) -m pytest
 
+# Another image: make image IMAGE=registry.example.org/user-directory:1.2.3 BASE_IMAGE=python:3.13-slim@sha256:...
+IMAGE ?= user-directory:dev
+.PHONY: image
+image: ## Build the image of every process (IMAGE=name:tag, BASE_IMAGE=, DOCKER_BUILD=options)
+	docker build $(DOCKER_BUILD) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+		--build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+		--build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) --tag $(IMAGE) .
+
+.PHONY: smoke
+smoke: $(VENV)/dev.stamp ## Try a running directory: URL=http://... [READS=url] [KILL='command']
+	@test -n "$(URL)" || { echo "say where it runs: make smoke URL=http://127.0.0.1:8000" >&2; exit 1; }
+	@$(PY) tests/smoke.py $(URL) $(if $(READS),--reads $(READS)) $(if $(KILL),--kill '$(KILL)')
+
+.PHONY: check-artefacts
+check-artefacts: $(VENV)/artefacts.stamp ## Check Dockerfile, compose, charts and scripts with their tools (PLANTED=1: check the checks)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m tests.artefacts $(if $(PLANTED),--planted)
+
+.PHONY: test-cluster
+test-cluster: $(VENV)/dev.stamp ## Try the chart on the cluster of KUBECONFIG: IMAGE= CHANGED_IMAGE= [CRDS=] [STEPS=]
+	@test -n "$(CHANGED_IMAGE)" || { echo "name two images that the cluster has: make test-cluster IMAGE=a CHANGED_IMAGE=b" >&2; exit 1; }
+	@IMAGE=$(IMAGE) CHANGED_IMAGE=$(CHANGED_IMAGE) CRDS=$(CRDS) $(PY) -m tests.cluster $(STEPS)
+
+.PHONY: test-installer
+test-installer: $(VENV)/dev.stamp ## Try charts/install-helm.sh on a throw-away cluster of KUBECONFIG: CRDS=folder
+	@test -n "$(CRDS)" || { echo "name the folder of CRDs: make test-installer CRDS=folder" >&2; exit 1; }
+	@CRDS=$(CRDS) $(PY) -m pytest tests/cluster
+
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## Measure the rates against a plain CRUD service
 	@$(PY) -m benchmarks.against_crud
@@ -65,6 +93,7 @@ lock: $(VENV)/dev.stamp ## Make the lock files anew from pyproject.toml (UPGRADE
 	$(UV_LOCK) $(PROJECTS) -c requirements/dev.txt -o requirements/runtime.txt
 	$(UV_LOCK) $(PROJECTS) --group devstack -c requirements/dev.txt -o requirements/devstack.txt
 	$(UV_LOCK) --group java -o requirements/java.txt
+	$(UV_LOCK) --group artefacts -c requirements/dev.txt -o requirements/artefacts.txt
 
 .PHONY: clean
 clean: ## Delete the virtual environment and what tools left behind; ./var stays
@@ -100,3 +129,7 @@ $(VENV)/devstack.stamp: requirements/devstack.txt | $(VENV)/pyvenv.cfg
 $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/pyvenv.cfg
 	$(call install,$<)
 	@touch $(VENV)/devstack.stamp
+
+# On top of the full set, with the same versions.
+$(VENV)/artefacts.stamp: requirements/artefacts.txt $(VENV)/dev.stamp
+	$(call install,$<)
