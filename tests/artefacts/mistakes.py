@@ -83,5 +83,6 @@ MISTAKES: Final = (
         "user_directory_verdict_seconds_bucket",
         "metrics_and_labels",
     ),
+    Mistake("charts: tests", "charts/user-directory/files/alerts.yaml", "/users/{user_id}", "/users/{id}", "routes"),
     Mistake("alerts: promtool", "charts/user-directory/files/alerts.yaml", "[5m]", "[5minutes]", "bad"),
 )

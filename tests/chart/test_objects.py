@@ -8,6 +8,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from query_api.users import USER_PATH, USERS_PATH
 from runtime import metrics
 from tests.chart.rendering import COMPONENTS, DIRECTORY, Manifest, Rendered, component, render, values_files
 from user_directory_events.topics import events_topic, quarantine_topic
@@ -257,6 +258,12 @@ def test_alerts_ask_only_for_metrics_and_labels_that_there_are() -> None:
         for wanted in re.findall(r"by \(([^)]*)\)", rule["expr"]):
             names = set(re.findall(r"user_directory_\w+", rule["expr"]))
             assert set(wanted.split(", ")) <= {"namespace", "job", "le"}.union(*(labels[name] for name in names))
+
+
+def test_alerts_name_routes_as_the_metrics_do() -> None:
+    own = {"/healthz", "/readyz", "/metrics"}
+    for route in re.findall(r'route="([^"]*)"', (DIRECTORY / "files" / "alerts.yaml").read_text()):
+        assert route in {USER_PATH, USERS_PATH, *own}
 
 
 def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:

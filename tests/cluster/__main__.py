@@ -113,19 +113,19 @@ class ClusterTest:
         return self.release.counts() == expected
 
     def kill_command_api(self) -> str:
-        """A pod of the command API is killed under load"""
+        """A pod of the command API is deleted without grace under load"""
         return self._kill("command-api")
 
     def kill_query_api(self) -> str:
-        """A pod of the query API is killed under load"""
+        """A pod of the query API is deleted without grace under load"""
         return self._kill("query-api")
 
     def kill_projector(self) -> str:
-        """A projector is killed under load"""
+        """A projector is deleted without grace under load"""
         return self._kill("projector")
 
     def kill_redis(self) -> str:
-        """Redis is killed under load, and with it everything in it"""
+        """Redis is deleted without grace under load, and with it everything in it"""
         return self._kill("redis", 1)
 
     def _kill(self, component: str, copies: int = 2) -> str:
