@@ -62,6 +62,7 @@ class Projector:
         self._store = store
         self._skew_ms = round(settings.clock_skew_seconds * 1000)
         self._batch_records = settings.projector_batch_records
+        self._feed_events = settings.change_feed_events_per_partition
         self._live: LivePointer | None = None
         self._positions: dict[int, int] = {}
         self._unplaced: set[int] = set()
@@ -220,6 +221,7 @@ class Projector:
                 known_ids=self._store.known_ids(live, [(e.id, e.subject, e.sequence) for e in old]),
                 keys=self._store.keys.generation(live.generation),
                 skew_ms=self._skew_ms,
+                feed_events=self._feed_events,
             )
             ready.append((batch, judgements, decoded))
         for (batch, judgements, decoded), reply in zip(

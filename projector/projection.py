@@ -7,6 +7,7 @@ Redis held at the checkpoint, and Redis has to check nothing but that the checkp
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from projector.change_feed import FEED_EVENTS, feed_changes
 from read_models.keys import GenerationKeys
 from read_models.projector_calls import Batch
 from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, Presence, UserRecord
@@ -101,6 +102,7 @@ def project(
     known_ids: set[str],
     keys: GenerationKeys,
     skew_ms: int,
+    feed_events: int = FEED_EVENTS,
 ) -> tuple[Batch, list[Judgement]]:
     """Fold records over what Redis holds; return what to write and the verdicts.
 
@@ -114,6 +116,7 @@ def project(
         known_ids: ids of these events that are in their user's history already.
         keys: the keys of the generation.
         skew_ms: largest difference between the brokers' clocks, S of the protocol.
+        feed_events: events of the partition that its change feed keeps.
     """
     users: dict[str, _WorkingUser] = {}
     judgements: list[Judgement] = []
@@ -145,6 +148,8 @@ def project(
     )
     changed = [user for user in users.values() if user.changed]
     batch.changes.extend(("SET", (key, value, "PXAT", expiry)) for key, value, expiry in outcomes)
+    accepted = [(j.entry.offset, j.event) for j in judgements if j.verdict is Verdict.ACCEPTED]
+    batch.changes.extend(feed_changes(accepted, keys, partition, feed_events))
     batch.changes.extend(_changes(changed, keys, partition))
     return batch, judgements
 

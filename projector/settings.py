@@ -14,6 +14,9 @@ class ProjectorSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSetti
     projector_batch_records: int = Field(
         200, ge=1, le=500, description="Most records applied in one step; it bounds the time that a step blocks Redis"
     )
+    change_feed_events_per_partition: int = Field(
+        10_000, ge=1, le=10_000_000, description="Newest events of each partition that the change feed can go back to"
+    )
     startup_wait_seconds: float = Field(
         60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
     )

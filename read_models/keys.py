@@ -83,6 +83,14 @@ class GenerationKeys:
         """Name the string of the outcome of an idempotency key, see `IdempotentOutcome`; expires."""
         return f"{self.prefix}:idempotency:{actor}:{key}"
 
+    def changes(self, partition: int) -> str:
+        """Name the stream of a partition's newest accepted events, `<offset>-1` each, see `FeedEntry`."""
+        return f"{self.prefix}:changes:{partition}"
+
+    def changes_from(self, partition: int) -> str:
+        """Name the string of the offset from which on the stream has all; absent: from the log's beginning."""
+        return f"{self.prefix}:changes-from:{partition}"
+
     @property
     def by_creation(self) -> str:
         """Name the sorted set, all scores 0, of `<created_at><user id>`: in text order, which is creation order."""

@@ -26,8 +26,8 @@ class OtherLog(Exception):
 class Batch:
     """One batch of one partition, ready to be applied: what is to be written, computed already.
 
-    `changes` are Redis commands, or `history`, `forget_history`, `claim`, `unclaim` of apply.lua, with their arguments
-    (at most 1,000 each).
+    `changes` are Redis commands, or `history`, `forget_history`, `feed`, `forget_feed`, `claim`, `unclaim` of
+    apply.lua, with their arguments (at most 1,000 each).
     """
 
     partition: int

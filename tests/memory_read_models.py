@@ -45,6 +45,7 @@ class _Data:
     expiries: dict[str, int] = field(default_factory=dict)
     hashes: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     lists: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    streams: dict[str, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
     sorted_sets: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     conflicts: set[str] = field(default_factory=set)
 
@@ -202,6 +203,7 @@ class MemoryReadModels(ReadModelStore):
             "expiries": dict(data.expiries),
             "claims": {key: dict(value) for key, value in data.hashes.items() if value},
             "histories": {key: list(value) for key, value in data.lists.items() if value},
+            "feeds": {key: dict(value) for key, value in data.streams.items() if value},
             "indexes": {key: set(value) for key, value in data.sorted_sets.items() if value},
             "conflicts": set(data.conflicts),
             "progress": dict(self._progress),
@@ -298,6 +300,22 @@ def _forget_history(data: _Data, key: str, entry: bytes) -> None:
     data.lists[key] = [entry]
 
 
+def _feed(data: _Data, key: str, begin_key: str, most: int, *pairs: Any) -> None:
+    stream = data.streams[key]
+    newest = max(stream, default=-1)
+    stream.update({offset: entry for offset, entry in zip(pairs[::2], pairs[1::2], strict=True) if offset > newest})
+    if len(stream) > most:
+        for offset in sorted(stream)[:-most]:
+            del stream[offset]
+        data.strings[begin_key] = str(min(stream)).encode()
+
+
+def _forget_feed(data: _Data, key: str, history: str, before: int) -> None:
+    for entry in map(HistoryEntry.decode, data.lists.get(history, [])):
+        if entry.offset < before:
+            data.streams[key].pop(entry.offset, None)
+
+
 def _claim(data: _Data, key: str, user_id: str, mark: str) -> None:
     data.hashes[key][user_id] = mark
     if len(data.hashes[key]) > 1:
@@ -317,6 +335,8 @@ _CHANGES: Mapping[str, Callable[..., None]] = {
     "ZREM": _zrem,
     "history": _history,
     "forget_history": _forget_history,
+    "feed": _feed,
+    "forget_feed": _forget_feed,
     "claim": _claim,
     "unclaim": _unclaim,
 }

@@ -58,6 +58,30 @@ function change.unclaim(arguments)
     redis.call('SREM', KEYS[5], arguments[1])
   end
 end
+-- stream, string of where it begins, entries to keep, then pairs (offset, entry) in the order of the offsets
+function change.feed(arguments)
+  local stream = arguments[1]
+  local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  local last = newest and tonumber(string.match(newest[1], '^%d+')) or -1
+  for i = 4, #arguments, 2 do
+    if tonumber(arguments[i]) > last then
+      redis.call('XADD', stream, arguments[i] .. '-1', 'e', arguments[i + 1])
+    end
+  end
+  if redis.call('XTRIM', stream, 'MAXLEN', '~', arguments[3]) > 0 then
+    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    redis.call('SET', arguments[2], string.match(oldest[1], '^%d+'))
+  end
+end
+-- stream, history of the user to be forgotten, offset of the erasing event
+function change.forget_feed(arguments)
+  for _, entry in ipairs(redis.call('LRANGE', arguments[2], 0, -1)) do
+    local offset = string.match(entry, '^%S+ (%d+)')
+    if tonumber(offset) < tonumber(arguments[3]) then
+      redis.call('XDEL', arguments[1], offset .. '-1')
+    end
+  end
+end
 while at <= #ARGV do
   local name, count = ARGV[at], tonumber(ARGV[at + 1])
   at = at + 2

@@ -129,7 +129,7 @@ def test_a_deletion_leaves_the_index_and_keeps_the_history() -> None:
 def test_who_comes_and_goes_within_a_batch_leaves_no_trace_but_record_and_history() -> None:
     batch, _ = batch_of(registered(), deleted())
 
-    assert {name for name, _ in batch.changes} == {"MSET", "history"}
+    assert {name for name, _ in batch.changes} == {"MSET", "history", "feed"}
     assert record(batch).presence == "gone"
     assert len(changes(batch, "history")[0]) == 4
 

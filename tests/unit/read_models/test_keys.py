@@ -22,6 +22,8 @@ def test_no_two_things_share_a_key() -> None:
         GENERATION.claims("external_id", "1"),
         GENERATION.history("1"),
         GENERATION.idempotency("", "1"),
+        GENERATION.changes(1),
+        GENERATION.changes_from(1),
         GENERATION.by_creation,
         GENERATION.conflicts,
     ]
