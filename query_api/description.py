@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from query_api.changes import CHANGES
 from query_api.description_parts import CONSISTENCY, EXAMPLE_USER, FRESHNESS, LINK, USER_ID, VERSION
 from query_api.export import EXPORT
 from query_api.history import HISTORY
@@ -114,6 +115,7 @@ OPERATIONS: Final = (
         problems=("invalid-cursor", "invalid-consistency-token", "not-yet-visible"),
         tags=("users",),
     ),
+    CHANGES,
 )
 
 

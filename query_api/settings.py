@@ -10,3 +10,12 @@ class QuerySettings(RedisSettings, LogSettings, HttpSettings):
 
     query_api_host: str = Field("127.0.0.1", description="Address that the query API listens on")
     query_api_port: Port = Field(8002, description="Port that the query API listens on")
+    max_change_feed_clients: int = Field(
+        2000, ge=1, description="Clients that follow the changes at once, of each worker process; more are answered 503"
+    )
+    change_feed_buffer_events: int = Field(
+        1000, ge=1, description="Newest changes kept in memory by each worker process for all its clients together"
+    )
+    change_feed_heartbeat_seconds: float = Field(
+        15, gt=0, le=300, description="How often a client hears something while there is no change"
+    )

@@ -12,8 +12,10 @@ import orjson
 
 from runtime import health, logs, problems, startup
 from runtime.observation import Observation, Request
+from runtime.uvicorn_protocol import DRAIN_HOOKS
 
 Hook = Callable[[], Awaitable[None]]
+DrainHook = Callable[[], None]
 App = falcon.asgi.App[Request, falcon.asgi.Response]
 
 _METRICS_TYPE: Final = "text/plain"
@@ -27,6 +29,7 @@ def create_falcon_app(
     access_log: bool = False,
     on_startup: Sequence[Hook] = (),
     on_shutdown: Sequence[Hook] = (),
+    on_drain: Sequence[DrainHook] = (),
     other_media_types: Mapping[str, str] | None = None,
 ) -> App:
     """Make an app that knows all but the service's own routes.
@@ -34,14 +37,15 @@ def create_falcon_app(
     It serves /healthz, /readyz (from `checks`), /metrics and /openapi.json; answers HEAD wherever GET is; gives every
     request an id, a trace, metrics and, with `access_log`, a log line; answers failures with problem documents.
     `on_startup` runs before the first request and may raise StartupError; `on_shutdown` runs after the last one, in
-    reverse order. `other_media_types` names the paths that answer with something else than JSON.
+    reverse order. `on_drain` runs when the server begins to stop, for answers that have no end of their own; it may run
+    more than once. `other_media_types` names the paths that answer with something else than JSON.
     """
     media_types = {"/metrics": _METRICS_TYPE, **(other_media_types or {})}
     logged = access_log and logging.getLogger(_ACCESS_LOGGER).isEnabledFor(logging.INFO)
     observation = Observation(media_types, logs.line_writer(_ACCESS_LOGGER) if logged else None)
     app: App = falcon.asgi.App(
         request_type=Request,
-        middleware=[observation, _Lifespan(on_startup, on_shutdown)],
+        middleware=[observation, _Lifespan(on_startup, on_shutdown, on_drain)],
         router=_Router(),
     )
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(orjson.dumps, orjson.loads)
@@ -70,11 +74,14 @@ class _Router(falcon.routing.CompiledRouter):
 class _Lifespan:
     """Runs the service's hooks on the ASGI lifespan events."""
 
-    def __init__(self, on_startup: Sequence[Hook], on_shutdown: Sequence[Hook]) -> None:
+    def __init__(self, on_startup: Sequence[Hook], on_shutdown: Sequence[Hook], on_drain: Sequence[DrainHook]) -> None:
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
+        self._on_drain = on_drain
 
-    async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+    async def process_startup(self, scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+        # ASGI tells an application of its end only when all answers are complete.
+        scope.get("state", {})[DRAIN_HOOKS] = self._on_drain
         try:
             for hook in self._on_startup:
                 await hook()

@@ -62,6 +62,14 @@ WRITES_IN_FLIGHT: Final = _gauge("writes_waiting", "Writes that wait for a verdi
 
 # Query API.
 CONSISTENCY_WAIT: Final = _seconds("consistency_wait", "Time that a read waited for its consistency token's state.")
+CHANGE_FEED_CLIENTS: Final = _gauge("change_feed_clients", "Clients that follow the changes.", workers="livesum")
+CHANGE_FEED_EVENTS: Final = _counter("change_feed_events_total", "Changes sent, counted for each client.")
+CHANGE_FEED_FALLEN_BEHIND: Final = _counter(
+    "change_feed_fallen_behind_total", "Times that a client was slower than the changes and had to catch up by itself."
+)
+CHANGE_FEED_RESETS: Final = _counter(
+    "change_feed_resets_total", "Clients told to load the users again, by reason: too-old, other-log.", "reason"
+)
 
 # Projector.
 RECORDS: Final = _counter(

@@ -53,6 +53,12 @@ _TYPES = (
         "Send `Consistency-Token` exactly as it was received, or leave it out.",
     ),
     ProblemType(
+        "invalid-event-id",
+        400,
+        "The event id is not valid",
+        "Send `Last-Event-ID` exactly as the change feed gave it, or leave it out.",
+    ),
+    ProblemType(
         "precondition-invalid",
         400,
         "The precondition is not valid",

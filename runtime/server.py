@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import pkgutil
+import resource
 import shutil
 import socket
 import sys
@@ -57,6 +58,7 @@ def run(
     metrics_directory = _share_metrics() if settings.web_concurrency > 1 else None
     try:
         check()
+        _allow_connections()
         listener = _listen(host, port)
     except BaseException:
         _discard(metrics_directory)
@@ -220,6 +222,12 @@ class _Server(BaseApplication):
             log.info("stopped")
         else:
             raise StartupError(reports.splitlines()[0].decode(errors="replace"))
+
+
+def _allow_connections() -> None:
+    """Raise the soft limit of open files, often 1,024, to the hard one: each connection is a file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -9,7 +9,12 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+DRAIN_HOOKS = "user_directory.drain_hooks"
+"""Where in the state of the ASGI lifespan an application leaves what is to be called when the server stops."""
+
 _MOST_HELD_BYTES = 65_536
+_STALLED_SECONDS = 60.0
+_STALLED_DRAINING_SECONDS = 1.0
 
 
 class OneWriteTransport:
@@ -56,8 +61,42 @@ class OneWriteTransport:
 
 
 class OneWriteProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol on a `OneWriteTransport`; for uvicorn's setting `http`."""
+    """uvicorn's HTTP/1.1 protocol on a `OneWriteTransport`; for uvicorn's setting `http`.
+
+    A client who takes nothing of his answer is cut off: after a minute, or after a second once the server stops. And
+    the application is told when the server stops, to end the answers that have no end of their own.
+    """
+
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
         super().connection_made(cast("asyncio.Transport", OneWriteTransport(transport, self.loop)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._wait_for_client(None)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hold the answer up: the client takes it more slowly than it is made."""
+        super().pause_writing()
+        self._wait_for_client(_STALLED_SECONDS)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._wait_for_client(None)
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Serve no further request of this connection; the server stops."""
+        super().shutdown()
+        if self._stalled is not None:
+            self._wait_for_client(_STALLED_DRAINING_SECONDS)
+        for hook in self.app_state.get(DRAIN_HOOKS, ()):
+            hook()
+
+    def _wait_for_client(self, seconds: float | None) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+        self._stalled = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
