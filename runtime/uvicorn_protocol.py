@@ -5,7 +5,7 @@ docs/adr/0202-responses-leave-in-one-write.md has the measurements.
 """
 
 import asyncio
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -13,8 +13,6 @@ DRAIN_HOOKS = "user_directory.drain_hooks"
 """Where in the state of the ASGI lifespan an application leaves what is to be called when the server stops."""
 
 _MOST_HELD_BYTES = 65_536
-_STALLED_SECONDS = 60.0
-_STALLED_DRAINING_SECONDS = 1.0
 
 
 class OneWriteTransport:
@@ -67,6 +65,8 @@ class OneWriteProtocol(HttpToolsProtocol):
     the application is told when the server stops, to end the answers that have no end of their own.
     """
 
+    stalled_seconds: ClassVar[float] = 60
+    stalled_seconds_when_stopping: ClassVar[float] = 1
     _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -81,7 +81,7 @@ class OneWriteProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Hold the answer up: the client takes it more slowly than it is made."""
         super().pause_writing()
-        self._wait_for_client(_STALLED_SECONDS)
+        self._wait_for_client(self.stalled_seconds)
 
     def resume_writing(self) -> None:
         """Go on."""
@@ -92,7 +92,7 @@ class OneWriteProtocol(HttpToolsProtocol):
         """Serve no further request of this connection; the server stops."""
         super().shutdown()
         if self._stalled is not None:
-            self._wait_for_client(_STALLED_DRAINING_SECONDS)
+            self._wait_for_client(self.stalled_seconds_when_stopping)
         for hook in self.app_state.get(DRAIN_HOOKS, ()):
             hook()
 

@@ -1,5 +1,6 @@
 """However the log is cut into batches, and whatever is done twice, the read models say what the log says."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from read_models.feed import FeedEntry
 from read_models.records import HistoryEntry, UserRecord
 from tests.memory_read_models import MemoryReadModels
 from tests.property.logs import Step, log_of, logs
@@ -116,6 +118,12 @@ def test_the_read_models_are_those_of_a_plain_dictionary(written: list[Step], da
             assert (
                 record.presence == {None: "none", False: "gone", True: "erased"}[getattr(states[user], "erased", None)]
             )
+    feed = {offset: FeedEntry.decode(entry) for offset, entry in found["feeds"].get(keys.changes(0), {}).items()}
+    offsets = {record.id: offset for offset, (record, _) in reversed(list(enumerate(entries)))}
+    accepted = [event for log in fold.users.values() for event in log.accepted]
+    assert {offset: json.loads(entry.event)["id"] for offset, entry in feed.items()} == {
+        offsets[event.id]: event.id for event in accepted
+    }
     assert found["progress"][0].position == len(entries)
     assert found["progress"][0].watermark == max(timestamp for _, timestamp in entries) - 2000
     assert found["progress"][0].epoch == fold.epoch

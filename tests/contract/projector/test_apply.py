@@ -12,9 +12,14 @@ from redis import Redis
 
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore
+from read_models.feed import FeedEntry
+from read_models.projector_calls import Batch
+from read_models.records import PartitionProgress
 from tests.memory_read_models import MemoryReadModels
 from tests.property.logs import Step, log_of, logs
+from tests.sample_events import user_id
 from tests.small_projector import SmallProjector
+from user_directory_events import new_event_id
 
 pytestmark = pytest.mark.redis
 
@@ -27,7 +32,14 @@ def redis(redis_url: str) -> Iterator["Redis"]:
 
 def keys_of(redis: Any, prefix: str) -> dict[str, Any]:
     """Read all that Redis holds of one generation, in the form of `MemoryReadModels.snapshot`."""
-    found: dict[str, Any] = {"strings": {}, "claims": {}, "histories": {}, "indexes": {}, "conflicts": set()}
+    found: dict[str, Any] = {
+        "strings": {},
+        "claims": {},
+        "histories": {},
+        "indexes": {},
+        "conflicts": set(),
+        "feeds": {},
+    }
     for name in list(redis.scan_iter(f"{prefix}:1:*", count=1000)):
         key = name.decode().removeprefix(prefix)
         match redis.type(name):
@@ -39,6 +51,10 @@ def keys_of(redis: Any, prefix: str) -> dict[str, Any]:
                 found["histories"][key] = redis.lrange(name, 0, -1)
             case b"zset":
                 found["indexes"][key] = {member.decode() for member in redis.zrange(name, 0, -1)}
+            case b"stream":
+                found["feeds"][key] = {
+                    int(entry_id.partition(b"-")[0]): fields[b"e"] for entry_id, fields in redis.xrange(name)
+                }
             case b"set":
                 found["conflicts"] = {member.decode().removeprefix(prefix) for member in redis.smembers(name)}
     return found
@@ -53,7 +69,7 @@ def expected(models: MemoryReadModels) -> dict[str, Any]:
         strings[models.keys.generation(1).partition(partition).removeprefix(prefix)] = progress.encode().encode()
     found = {
         name: {key.removeprefix(prefix): value for key, value in snapshot[name].items()}
-        for name in ("claims", "histories", "indexes")
+        for name in ("claims", "histories", "feeds", "indexes")
     }
     return {"strings": strings, **found, "conflicts": {key.removeprefix(prefix) for key in snapshot["conflicts"]}}
 
@@ -78,6 +94,57 @@ def test_redis_holds_what_the_memory_holds(
         assert on_redis == in_memory
 
     assert keys_of(redis, prefix) == expected(memory)
+    store.close()
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(logs)
+def test_a_batch_that_redis_made_already_can_be_made_again(
+    redis: "Redis", redis_url: str, written: Sequence[Step]
+) -> None:
+    entries, _ = log_of([replace(step, idempotent=False) for step in written])
+    prefix = f"test-{uuid.uuid4().hex[:12]}"
+    store = ReadModelStore(ProjectorSettings(redis_url=redis_url, redis_key_prefix=prefix))
+    projector = SmallProjector(store)
+    for record, timestamp in entries:
+        projector.append(record, timestamp)
+    live, progress = store.begin(projector.log_id, {0: 0}), store.keys.generation(1).partition(0)
+    projector.project(up_to=len(entries) // 2)
+    checkpoint = redis.get(progress)
+    batch, _ = projector.batch()
+    assert store.apply(live, [batch]) == ["applied"]
+    once = keys_of(redis, prefix)
+
+    redis.set(progress, checkpoint)
+    assert store.apply(live, [batch]) == ["applied"]
+
+    assert keys_of(redis, prefix) == once
+    store.close()
+
+
+def test_a_feed_keeps_its_newest_entries_and_says_where_it_begins(redis: "Redis", redis_url: str) -> None:
+    prefix, most = f"test-{uuid.uuid4().hex[:12]}", 50
+    store = ReadModelStore(ProjectorSettings(redis_url=redis_url, redis_key_prefix=prefix))
+    keys = store.keys.generation(1)
+    live = store.begin(new_event_id(), {0: 0})
+    entry = FeedEntry("user.registered", user_id(), b"x" * 400).encode()
+    begins = set()
+    for position in range(0, 1000, 20):
+        # Of each second record it is not known what it was.
+        pairs = [part for offset in range(position, position + 20, 2) for part in (offset, entry)]
+        batch = Batch(0, position, PartitionProgress(position + 20, 0, None))
+        batch.changes.append(("feed", (keys.changes(0), keys.changes_from(0), most, *pairs)))
+        assert store.apply(live, [batch]) == ["applied"]
+        kept = [int(entry_id.partition(b"-")[0]) for entry_id, _ in redis.xrange(keys.changes(0))]
+        begin = redis.get(keys.changes_from(0))
+        begins.add(begin)
+        assert kept == list(range(0 if begin is None else int(begin), position + 20, 2))
+        assert len(kept) >= min(most, (position + 20) // 2)
+
+    # It is shortened by whole nodes of the stream, which are some dozen entries.
+    assert len(kept) < most + 100
+    assert None in begins
+    assert len(begins) > 3
     store.close()
 
 
