@@ -3,7 +3,7 @@
 from typing import Final
 
 from query_api.change_client import ChangeClient, Wanted
-from query_api.change_hub import ChangeHub
+from query_api.change_hub import POLL_SECONDS, ChangeHub
 from query_api.change_log import ChangeLog
 from query_api.directory import Unavailable
 from read_models.feed import FeedPosition
@@ -17,9 +17,17 @@ _RETRY_AFTER_SECONDS: Final = 5
 class ChangeFeed:
     """One hub and its clients."""
 
-    def __init__(self, changes: ChangeLog, *, max_clients: int, buffer_events: int, heartbeat_seconds: float) -> None:
+    def __init__(
+        self,
+        changes: ChangeLog,
+        *,
+        max_clients: int,
+        buffer_events: int,
+        heartbeat_seconds: float,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
         self._changes = changes
-        self._hub = ChangeHub(changes, buffer_events)
+        self._hub = ChangeHub(changes, buffer_events, poll_seconds)
         self._max_clients = max_clients
         self._heartbeat_seconds = heartbeat_seconds
         self._clients: set[ChangeClient] = set()

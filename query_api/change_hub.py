@@ -17,8 +17,8 @@ from query_api.change_log import ChangeLog, PositionLost
 from query_api.directory import Unavailable
 from read_models.feed import Change, FeedPosition
 
-_POLL_SECONDS: Final = 0.02
-_RETRY_SECONDS: Final = 0.2
+POLL_SECONDS: Final = 0.02
+_RETRY_AFTER_POLLS: Final = 10
 _READ_AT_ONCE: Final = 500
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,10 @@ class ChangeHub:
     numbers only ever grow, also when the hub begins anew.
     """
 
-    def __init__(self, changes: ChangeLog, buffer_events: int) -> None:
+    def __init__(self, changes: ChangeLog, buffer_events: int, poll_seconds: float) -> None:
         self._changes = changes
         self._buffer = buffer_events
+        self._poll_seconds = poll_seconds
         self._wakers: set[Callable[[], None]] = set()
         self._task: asyncio.Task[None] | None = None
         self.told: list[Told] = []
@@ -92,13 +93,13 @@ class ChangeHub:
             try:
                 more = await self._read_on()
             except Unavailable:
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(_RETRY_AFTER_POLLS * self._poll_seconds)
             except Exception:
                 log.exception("change feed failed")  # a fault of ours, and no reason to leave the clients without
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(_RETRY_AFTER_POLLS * self._poll_seconds)
             else:
                 # Else a moment later: what comes within it leaves in one piece to each client.
-                await asyncio.sleep(0 if more else _POLL_SECONDS)
+                await asyncio.sleep(0 if more else self._poll_seconds)
 
     async def _read_on(self) -> bool:
         """Read what is new, and say whether there may be more."""

@@ -28,7 +28,7 @@ class RedisChanges:
         offsets = position.offsets
         behind = [partition for partition, offset in enumerate(offsets) if newest.offsets[partition] > offset]
         if not behind:
-            return Changes((), position, more=False)
+            return Changes([], position, more=False)
         count = max(1, limit // len(behind))
 
         def commands(generation: GenerationKeys) -> list[Command]:
@@ -48,12 +48,15 @@ class RedisChanges:
                 raise PositionLost("too-old")
             found = changes_in(partition, stream)
             entries += found
-            full = len(found) == count
-            # Behind the last entry there may be records that are no accepted events.
-            reached[partition] = found[-1].offset + 1 if full else positions[partition]
-            more = more or full
-        # A Redis that came back older is behind its readers for a while.
-        return Changes(entries, FeedPosition(log_id, tuple(map(max, offsets, reached))), more)
+            if found:
+                reached[partition] = found[-1].offset + 1
+            if len(found) < count:
+                # Behind the last entry there may be records that are no accepted events. A Redis that came back older
+                # is behind its readers for a while, one in which a batch was written in part is behind the entry.
+                reached[partition] = max(reached[partition], positions[partition])
+            else:
+                more = True
+        return Changes(entries, FeedPosition(log_id, tuple(reached)), more)
 
 
 def _check(position: FeedPosition, newest: FeedPosition) -> None:
