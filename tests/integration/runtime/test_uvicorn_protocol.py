@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from runtime.uvicorn_protocol import OneWriteProtocol
+from runtime.uvicorn_protocol import DRAIN_HOOKS, OneWriteProtocol
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -162,3 +163,91 @@ async def test_a_body_far_larger_than_any_buffer_arrives_whole() -> None:
         writer.write(GET % 1)
         await reader.readuntil(b"\r\n\r\n")
         assert await reader.readexactly(len(body)) == body
+
+
+async def endless(_scope: Any, _receive: Any, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+        await asyncio.sleep(0)
+
+
+def paused_wire(monkeypatch: pytest.MonkeyPatch, seconds: float) -> Wire:
+    """Return a wire whose client takes no more of what it asked for."""
+    monkeypatch.setattr(OneWriteProtocol, "stalled_seconds", seconds)
+    wire = Wire(endless)
+    wire.protocol.data_received(GET % 1)
+    wire.protocol.pause_writing()
+    return wire
+
+
+async def aborted(wire: Wire) -> None:
+    async with asyncio.timeout(10):
+        while not wire.transport.abort.called:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    wire.protocol.connection_lost(None)
+    for task in wire.protocol.tasks:
+        task.cancel()
+
+
+async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    await aborted(paused_wire(monkeypatch, 0.01))
+
+
+async def test_a_client_that_takes_something_in_time_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, other = paused_wire(monkeypatch, 0.01), paused_wire(monkeypatch, 0.02)
+    wire.protocol.resume_writing()
+
+    await aborted(other)
+
+    wire.transport.abort.assert_not_called()
+    wire.protocol.connection_lost(None)
+    for task in wire.protocol.tasks:
+        task.cancel()
+
+
+async def test_a_client_that_has_gone_is_not_cut_off_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, other = paused_wire(monkeypatch, 0.01), paused_wire(monkeypatch, 0.02)
+    wire.protocol.connection_lost(None)
+    for task in wire.protocol.tasks:
+        task.cancel()
+
+    await aborted(other)
+
+    wire.transport.abort.assert_not_called()
+
+
+async def test_when_the_server_stops_a_stalled_client_is_cut_off_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OneWriteProtocol, "stalled_seconds_when_stopping", 0.01)
+    wire = paused_wire(monkeypatch, 1000)
+
+    wire.protocol.shutdown()
+
+    await aborted(wire)
+
+
+async def test_a_real_client_that_stops_reading_loses_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OneWriteProtocol, "stalled_seconds", 0.05)
+    gone = asyncio.Event()
+
+    async def stream(scope: Any, receive: Any, send: Send) -> None:
+        sending = asyncio.create_task(endless(scope, receive, send))
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        sending.cancel()
+        gone.set()
+
+    async with connected(stream) as (_, writer):
+        writer.write(GET % 1)
+        async with asyncio.timeout(10):
+            await gone.wait()
+
+
+async def test_the_application_is_told_when_the_server_stops() -> None:
+    told = []
+    protocol = OneWriteProtocol(config(echo_path), ServerState(), {DRAIN_HOOKS: [lambda: told.append("stopping")]})
+    protocol.connection_made(Mock(spec=asyncio.Transport))
+
+    protocol.shutdown()
+
+    assert told == ["stopping"]
