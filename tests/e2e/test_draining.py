@@ -1,7 +1,10 @@
 """SIGTERM: what is in flight is answered, and nothing new is taken."""
 
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -64,6 +67,47 @@ def test_a_query_api_told_to_stop_answers_the_reads_in_flight(
         assert [(answer.status_code, answer.json()) for answer in answers] == [(200, changed.json())] * IN_FLIGHT
         assert process.wait(10)
         assert process.poll() == 0
+
+
+def test_a_query_api_told_to_stop_ends_its_streams_at_once(
+    stack: Stack, register: Callable[..., Body], tmp_path: Path
+) -> None:
+    with another(stack, "query-api", tmp_path, DRAIN_SECONDS="60") as process, ThreadPoolExecutor(IN_FLIGHT) as pool:
+
+        def follow() -> tuple[str, bool]:
+            """Return what came until the end, and whether that was an orderly one."""
+            timeout = httpx.Timeout(TIMEOUT_SECONDS)
+            with httpx.stream("GET", f"{process.url}/changes", timeout=timeout, trust_env=False) as answer:
+                content = b"".join(answer.iter_raw())
+            return content.decode(), content.endswith(b"\n\n")
+
+        streams = [pool.submit(follow) for _ in range(IN_FLIGHT)]
+        eventually(lambda: metric(process.url, "change_feed_clients") == IN_FLIGHT, "all are connected")
+        with stalled_stream(process.url):
+            eventually(lambda: metric(process.url, "change_feed_clients") == IN_FLIGHT + 1, "also who reads nothing")
+            sent = metric(process.url, "change_feed_events_total")
+            user = register()
+            eventually(
+                lambda: metric(process.url, "change_feed_events_total") >= sent + IN_FLIGHT, "all are told of a user"
+            )
+            begun = time.monotonic()
+            process.terminate()
+            assert process.wait(20)
+            assert time.monotonic() - begun < 15, "far less than DRAIN_SECONDS"
+        assert process.poll() == 0
+        for stream in streams:
+            content, orderly = stream.result()
+            assert user["id"] in content
+            assert orderly
+
+
+@contextmanager
+def stalled_stream(url: str) -> Iterator[None]:
+    """Follow the changes without ever reading one."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"GET /changes HTTP/1.1\r\nHost: test\r\n\r\n")
+        yield
 
 
 def refuses(url: str) -> bool:
