@@ -5,11 +5,13 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import falcon.asgi
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from query_api.change_client import Wanted
 from query_api.change_feed import ChangeFeed
-from query_api.change_messages import MEDIA_TYPE
+from query_api.change_log import LostBecause
+from query_api.change_messages import MEDIA_TYPE, RESET
 from query_api.parameters import read_user_id
 from query_api.query_strings import Readers, read_all
 from read_models.feed import FeedPosition, InvalidFeedPosition
@@ -42,10 +44,8 @@ _EXAMPLE: Final[dict[str, Any]] = {
 _EXAMPLE_ID: Final = "01936e09-11aa-7b22-8c33-1d44e55f6677.17.4.0.1284"
 
 
-class Change(BaseModel):
+class AcceptedChange(BaseModel):
     """An accepted change: a CloudEvents 1.0 event."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     specversion: Literal["1.0"]
     id: Annotated[UUID, Field(description="Id of the event in the log")]
@@ -57,8 +57,38 @@ class Change(BaseModel):
     sequence: Annotated[int, Field(ge=1, description="The user's version after it")]
     actor: Annotated[str | None, Field(description="An opaque id of who asked for it; absent: not known")] = None
     data: Annotated[
-        dict[str, JsonValue],
+        dict[str, Any],
         Field(description="Each changed field with its new value; null: removed. Of a registration all fields."),
+    ]
+
+
+class Reset(BaseModel):
+    """Changes are missing: load the users again."""
+
+    reason: LostBecause
+    detail: str
+
+
+class ChangeMessage(BaseModel):
+    """One server-sent event."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"id": _EXAMPLE_ID, "event": _EXAMPLE["type"], "data": to_json(_EXAMPLE).decode()}]
+        }
+    )
+
+    id: Annotated[str, Field(description="The place behind it: `Last-Event-ID` of the next connection")]
+    event: Annotated[str, Field(description="The type of the change, or `reset`", examples=[*TYPES, RESET])]
+    data: Annotated[
+        str,
+        Field(
+            description="The change as JSON, in one line; of a `reset` why",
+            json_schema_extra={
+                "contentMediaType": "application/json",
+                "contentSchema": {"anyOf": [AcceptedChange.model_json_schema(), Reset.model_json_schema()]},
+            },
+        ),
     ]
 
 
@@ -70,7 +100,7 @@ CHANGES: Final = Operation(
     {
         200: Response(
             "Server-sent events without an end: `event` is the type, `data` the change, `id` the place to go on from.",
-            Change,
+            ChangeMessage,
             {"Cache-Control": Header("`no-store`")},
             MEDIA_TYPE,
         )

@@ -28,7 +28,8 @@ schemathesis.openapi.format("uuid", st.sampled_from(KNOWN_IDS) | st.uuids().map(
 schemathesis.openapi.format("idn-email", st.uuids().map(lambda unique: f"{unique.hex}@exämple.org"))
 
 COMMAND_API = schemathesis.openapi.from_dict(command_api.description.document())
-QUERY_API = schemathesis.openapi.from_dict(query_api.description.document())
+# HEAD goes through all faults of the change feed as well, and its answer has an end.
+QUERY_API = schemathesis.openapi.from_dict(query_api.description.document()).exclude(path="/changes", method="GET")
 
 bounded = settings(max_examples=40, deadline=None, derandomize=True)
 

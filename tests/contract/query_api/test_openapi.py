@@ -1,22 +1,29 @@
 """The OpenAPI document and the app that it describes, held against each other."""
 
+import asyncio
 import json
 from typing import Any
 
 import jsonschema
 import pytest
 import schemathesis
-from falcon.testing import ASGIConductor
+from falcon.testing import ASGIConductor, StreamedResult
 from hypothesis import settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from projector.change_feed import public_event
 from query_api.app import create_app
+from query_api.change_messages import reset
+from query_api.changes import CHANGES_PATH
 from query_api.description import document
 from query_api.description_parts import EXAMPLE_USER
 from query_api.settings import QuerySettings
+from read_models.feed import FeedEntry, FeedPosition
 from tests.histories import record
-from tests.sample_events import NOW, registered, suspended
-from tests.unit.query_api.memory_directory import MemoryDirectory, make_user
+from tests.sample_events import NOW, registered, suspended, updated
+from tests.sse import Message, parse
+from tests.unit.query_api.memory_changes import MemoryChanges
+from tests.unit.query_api.memory_directory import LOG_ID, MemoryDirectory, make_user
 from user_directory_events import Gone
 
 DIRECTORY = MemoryDirectory()
@@ -25,8 +32,31 @@ for number in range(60):
 DIRECTORY.put(Gone(id=make_user(60).id, version=2))
 for recorded in record([registered(subject=EXAMPLE_USER["id"]), suspended(subject=EXAMPLE_USER["id"])], [NOW, NOW]):
     DIRECTORY.record(recorded.event, recorded.timestamp)
-APP = create_app(QuerySettings(access_log=False), DIRECTORY)
-SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)
+CHANGES = MemoryChanges()
+APP = create_app(QuerySettings(access_log=False), DIRECTORY, CHANGES)
+
+
+async def leaving(scope: Any, receive: Any, send: Any) -> None:
+    """Play a client who leaves an answer that has no end after its first piece."""
+    asked, gone = False, asyncio.Event()
+
+    async def receive_or_leave() -> Any:
+        nonlocal asked
+        if asked:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+        asked = True
+        return await receive()
+
+    async def send_and_leave(message: Any) -> None:
+        await send(message)
+        if message.get("more_body"):
+            gone.set()
+
+    await (APP(scope, receive_or_leave, send_and_leave) if scope["path"] == CHANGES_PATH else APP(scope, receive, send))
+
+
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", leaving)
 
 
 @SCHEMA.parametrize()
@@ -34,6 +64,19 @@ SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)
 def test_every_answer_is_as_described(case: "schemathesis.Case[Any]") -> None:
     # Cursors, tokens and addresses are strings of which a schema cannot say all: one that fits it may be refused.
     case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+
+def validate_data(data: str) -> None:
+    schema = document()["components"]["schemas"]["ChangeMessage"]["properties"]["data"]["contentSchema"]
+    jsonschema.validate(json.loads(data), schema)
+
+
+async def until_told(stream: StreamedResult) -> list[Message]:
+    messages: list[Message] = []
+    async with asyncio.timeout(10):
+        while not any(message.data for message in messages):
+            messages += parse(await stream.stream.read() or b"\n\n")
+    return messages
 
 
 def validate(value: object, schema: str) -> None:
@@ -52,6 +95,14 @@ async def test_documents_are_as_described() -> None:
         history = await client.simulate_get(f"/users/{EXAMPLE_USER['id']}/history")
         export = await client.simulate_get("/users/export")
 
+        async with client.simulate_get_stream("/changes", params={"last_event_id": f"{LOG_ID}.1.1.1"}) as stream:
+            change = CHANGES.append(0, FeedEntry("user.updated", EXAMPLE_USER["id"], public_event(updated(fields={}))))
+            messages = await until_told(stream)
+
+    message = messages[-1]
+    validate({"id": message.id, "event": message.event, "data": message.data}, "ChangeMessage")
+    assert message.event == change.entry.type
+    validate_data(message.data or "")
     validate(user.json, "User")
     validate(found.json, "LookupResult")
     validate(history.json, "History")
@@ -63,13 +114,22 @@ async def test_documents_are_as_described() -> None:
     assert len(export.content.splitlines()) == 61
 
 
-@pytest.mark.parametrize("schema", ["User", "Users", "History", "Lookup", "LookupResult"])
+@pytest.mark.parametrize("schema", ["User", "Users", "History", "Lookup", "LookupResult", "ChangeMessage"])
 def test_examples_are_true_to_their_schemas(schema: str) -> None:
     examples = document()["components"]["schemas"][schema]["examples"]
 
     for example in examples:
         validate(example, schema)
     assert examples
+
+
+def test_the_data_of_a_message_is_as_described() -> None:
+    (example,) = document()["components"]["schemas"]["ChangeMessage"]["examples"]
+
+    validate_data(example["data"])
+    validate_data(parse(reset("too-old", FeedPosition(LOG_ID, (1,))))[0].data or "")
+    with pytest.raises(jsonschema.ValidationError):
+        validate_data('{"id":1}')
 
 
 async def test_the_examples_of_parameters_are_accepted() -> None:
@@ -106,6 +166,7 @@ def test_every_status_is_described() -> None:
         "/users/{user_id}/history": {"200", "400", "404", "406", "500", "503"},
         "/users/export": {"200", "400", "406", "500", "503"},
         "/users": {"200", "400", "406", "500", "503"},
+        "/changes": {"200", "400", "406", "500", "503"},
     }.items():
         responses = document()["paths"][path]["get"]["responses"]
         assert set(responses) == statuses
