@@ -14,7 +14,7 @@ from read_models.feed import Change, FeedPosition
 from runtime.metrics import CHANGE_FEED_EVENTS, CHANGE_FEED_FALLEN_BEHIND, CHANGE_FEED_RESETS
 
 _READ_AT_ONCE: Final = 100
-_MOST_BYTES_AT_ONCE: Final = 65_536
+MOST_BYTES_AT_ONCE: Final = 16_384
 _RETRY_SECONDS: Final = 0.5
 _GO_ON: Final = b""
 
@@ -69,7 +69,7 @@ class ChangeClient:
         self._woken.set()
 
     async def messages(self) -> AsyncGenerator[bytes, None]:
-        """Give what is to be sent, in pieces of about 64 KiB at most, until `end`."""
+        """Give what is to be sent, in pieces of about 16 KiB, until `end`."""
         yield change_messages.greeting(self._position)
         while not self._ended:
             self._woken.clear()
@@ -172,7 +172,7 @@ class _Piece:
 
     @property
     def full(self) -> bool:
-        return self._size >= _MOST_BYTES_AT_ONCE
+        return self._size >= MOST_BYTES_AT_ONCE
 
     def add(self, message: bytes) -> None:
         self._messages.append(message)

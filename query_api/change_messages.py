@@ -23,13 +23,12 @@ def message(change: Change, position: FeedPosition) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(position).encode(), entry.type.encode(), entry.event)
 
 
-def greeting(position: FeedPosition | None) -> bytes:
-    """Tell a new client its place, if it has not told it itself, and how long to wait before it connects again.
+def greeting(position: FeedPosition) -> bytes:
+    """Tell a client where it begins, and how long to wait before it connects again.
 
     The wait differs from client to client: when a process stops, not all come to the next one at once.
     """
-    head = f"retry: {_random.randint(*_RETRY_MS)}\n".encode()
-    return head + (b": connected\n\n" if position is None else heartbeat(position))
+    return b"retry: %d\nid: %s\n: connected\n\n" % (_random.randint(*_RETRY_MS), str(position).encode())
 
 
 def heartbeat(position: FeedPosition) -> bytes:

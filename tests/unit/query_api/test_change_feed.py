@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from query_api.change_client import Wanted
+from query_api.change_client import MOST_BYTES_AT_ONCE, Wanted
 from query_api.change_feed import ChangeFeed
 from query_api.directory import Unavailable
 from read_models.feed import FeedPosition
@@ -162,17 +162,17 @@ async def test_a_slow_client_costs_no_memory_and_loses_nothing(changes: MemoryCh
 async def test_what_leaves_in_one_piece_is_bounded(changes: MemoryChanges, feed: ChangeFeed) -> None:
     reader = await connected(feed)
     await eventually(lambda: feed._hub.position is not None)
-    size = 30_000
+    size = 5_000
     large = [changes.append(0, entry_of(number, kind="x" * size)) for number in range(BUFFER)]
     await eventually(lambda: len(feed._hub.told) == BUFFER)
 
     await reader.read(lambda: len(reader.events) == BUFFER)
     assert seen(reader) == told(large)
-    assert reader.largest < 65_536 + 2 * size + 1000
+    assert reader.largest < MOST_BYTES_AT_ONCE + 2 * size + 1000
 
     resumed = await connected(feed, last_id=reader.messages[0].id)
     await resumed.read(lambda: len(resumed.events) == BUFFER)
-    assert resumed.largest < 65_536 + 2 * size + 1000
+    assert resumed.largest < MOST_BYTES_AT_ONCE + 2 * size + 1000
 
 
 async def test_a_client_gets_the_types_and_the_user_that_it_wants(changes: MemoryChanges, feed: ChangeFeed) -> None:
