@@ -6,11 +6,14 @@ expires, it gives up its producer id and never asks for another, so it neither s
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+_METADATA_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +44,20 @@ class ReplaceableProducer:
         if self._producer is not None:
             return
         producer = self._make()
-        try:
-            producer.partitions_for(self._topic)
-        except BaseException:
-            _close(producer, 0)
-            raise
+        deadline = time.monotonic() + _METADATA_SECONDS
+        while True:
+            try:
+                producer.partitions_for(self._topic)
+            except KafkaTimeoutError:
+                # It waits for `max_block_ms`, which is short where sends must not block; the answer is on its way.
+                if time.monotonic() > deadline:
+                    _close(producer, 0)
+                    raise
+            except BaseException:
+                _close(producer, 0)
+                raise
+            else:
+                break
         self._producer = producer
 
     def send(self, topic: str, **record: Any) -> Any:
