@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from projector.change_feed import public_event
+from read_models.feed import FeedEntry
 from read_models.keys import GenerationKeys
 from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, Presence, UserRecord
 from tests.integration.protocol.log import Appended
@@ -90,6 +92,7 @@ def _fold_partition(
 ) -> dict[str, _FoldedUser]:
     partition_fold = PartitionFold()
     users: dict[str, _FoldedUser] = {}
+    feed: list[list[object]] = []
     position = watermark = 0
     for appended in records:
         entry = appended.entry
@@ -111,6 +114,8 @@ def _fold_partition(
             name: f"{entry.timestamp} {event.id}" for name, value in after.items() if before.get(name) != value
         }
         user.history.append(HistoryEntry(event.id, entry.offset, entry.timestamp, encode(event)[1]).encode())
+        told = FeedEntry(event.type, event.subject, public_event(event)).encode()
+        feed.append([f"{entry.offset}-1".encode(), [b"e", told]])
         truth.accepted[event.id] = AcceptedEvent(event, entry.offset, appended.order, before, after)
         if event.idempotencykey and event.idempotencyhash:
             key = keys.idempotency(event.actor or "", event.idempotencykey)
@@ -118,6 +123,8 @@ def _fold_partition(
                 event.idempotencyhash, event.subject, event.sequence, event.id, partition, entry.offset
             )
             truth.read_models[key] = outcome.encode().encode()
+    if feed:
+        truth.read_models[keys.changes(partition)] = feed
     progress = PartitionProgress(position, watermark, partition_fold.epoch)
     truth.read_models[keys.partition(partition)] = progress.encode().encode()
     return users
