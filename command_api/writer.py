@@ -34,7 +34,6 @@ from user_directory_events import (
     UserState,
     UserUpdatedData,
     comparable,
-    decode,
     evolve,
     partition_of,
 )
@@ -225,9 +224,7 @@ class Writer:
         """Return the user as the first outcome left it, from the history."""
         state: UserState = None
         for entry in await self._store.history(first.user_id, first.sequence):
-            event = decode(entry.event)
-            assert isinstance(event, UserEvent)  # noqa: S101 - a history holds nothing else
-            state = evolve(state, event)
+            state = evolve(state, entry.event(first.user_id))
         return Accepted(state, first.partition, first.offset)
 
 

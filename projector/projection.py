@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from projector.change_feed import FEED_EVENTS, feed_changes
+from read_models.calls import Argument
+from read_models.ids import raw_id
 from read_models.keys import GenerationKeys
+from read_models.listing import Listing, claim_tail
 from read_models.projector_calls import Batch
-from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, Presence, UserRecord
+from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, UserRecord
 from user_directory_events import (
     CannotEvolve,
     EpochOpened,
@@ -23,7 +26,6 @@ from user_directory_events import (
     UserState,
     Verdict,
     comparable,
-    encode,
     evolve,
     judge,
 )
@@ -33,6 +35,7 @@ IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000
 NO_RECORD = UserRecord(version=0, partition=0, offset=-1, presence="none")
 
 Claims = dict[UniqueField, str]
+Change = tuple[str, Sequence[Argument]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,9 @@ class _WorkingUser:
     offset: int
     void_ids: list[str]
     state: UserState
-    claims_before: Claims
-    created_before: str | None
-    marks: dict[UniqueField, str] = field(default_factory=dict)
+    state_before: UserState
+    claim_tails: dict[UniqueField, bytes] = field(default_factory=dict)
+    listing: Listing | None = None
     accepted_ids: set[str] = field(default_factory=set)
     history: list[bytes] = field(default_factory=list)
     first_new_sequence: int = 0
@@ -76,10 +79,7 @@ class _WorkingUser:
     @classmethod
     def load(cls, user_id: str, record: UserRecord) -> "_WorkingUser":
         state = record.state(user_id)
-        created = state.created_at if isinstance(state, User) else None
-        return cls(
-            user_id, record, record.version, record.offset, list(record.void_ids), state, _claims(state), created
-        )
+        return cls(user_id, record, record.version, record.offset, list(record.void_ids), state, state)
 
     @property
     def erased(self) -> bool:
@@ -170,14 +170,14 @@ def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | N
         fault = error
     for name, value in _claims(user.state).items():
         if claims.get(name) != value:
-            user.marks[name] = f"{entry.timestamp} {event.id}"
+            user.claim_tails[name] = claim_tail(entry.timestamp, event.id, user.user_id)
     user.version, user.offset = event.sequence, entry.offset
     if isinstance(event, UserErased):
         user.accepted_ids, user.history, user.history_forgotten = set(), [], True
     user.accepted_ids.add(event.id)
     if not user.history:
         user.first_new_sequence = event.sequence
-    user.history.append(HistoryEntry(event.id, entry.offset, entry.timestamp, encode(event)[1]).encode())
+    user.history.append(HistoryEntry.of(event, offset=entry.offset, timestamp=entry.timestamp).encode())
     return Judgement(entry, event, verdict, fault)
 
 
@@ -200,33 +200,43 @@ def _idempotent_outcome(
     return key, outcome.encode(), entry.timestamp + IDEMPOTENCY_KEPT_MS
 
 
-def _changes(
-    users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int
-) -> Iterator[tuple[str, Sequence[str | bytes | int]]]:
-    # Releases first, so that a value passed on within a batch never looks claimed twice.
+def _changes(users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int) -> Iterator[Change]:
     for user in users:
-        now = _claims(user.state)
-        for name, value in user.claims_before.items():
-            if now.get(name) != value:
-                yield "unclaim", (keys.claims(name, value), user.user_id)
-    for user in users:
-        # Also a value that was given up and claimed again within the batch: its mark is the later one, as it is when
-        # a replay cuts the batches elsewhere.
-        for name, value in _claims(user.state).items():
-            if name in user.marks:
-                yield "claim", (keys.claims(name, value), user.user_id, user.marks[name])
+        user.listing = Listing.of(user.state) if isinstance(user.state, User) else None
+    yield from _claim_changes(users, keys)
     yield from _history_changes(users, keys)
     yield from _index_changes(users, keys)
     # Last: from the records a batch is computed anew, should only a part of its changes have been made.
-    pairs: list[str | bytes | int] = []
+    pairs: list[Argument] = []
     for user in users:
-        pairs += [keys.user(user.user_id), _record(user, partition).encode()]
+        record = UserRecord.of(
+            user.state,
+            version=user.version,
+            partition=partition,
+            offset=user.offset,
+            void_ids=user.void_ids,
+            listing=user.listing,
+        )
+        pairs += [keys.user(user.user_id), record.encode()]
     yield from _variadic("MSET", (), pairs)
 
 
-def _history_changes(
-    users: Sequence[_WorkingUser], keys: GenerationKeys
-) -> Iterator[tuple[str, Sequence[str | bytes | int]]]:
+def _claim_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Iterator[Change]:
+    # Releases first, so that a value passed on within a batch never looks claimed twice.
+    for user in users:
+        now = _claims(user.state)
+        for name, value in _claims(user.state_before).items():
+            if now.get(name) != value:
+                yield "unclaim", (keys.claims(name), value, raw_id(user.user_id), keys.conflict(name, value))
+    for user in users:
+        # Also a value that was given up and claimed again within the batch: the later claim counts, as it does when a
+        # replay cuts the batches elsewhere.
+        for name, value in _claims(user.state).items():
+            if (tail := user.claim_tails.get(name)) is not None:
+                yield "claim", (keys.claims(name), value, tail, keys.conflict(name, value))
+
+
+def _history_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Iterator[Change]:
     for user in users:
         key, first, entries = keys.history(user.user_id), user.first_new_sequence, user.history
         if user.history_forgotten:
@@ -235,35 +245,24 @@ def _history_changes(
             yield "history", (key, first, *entries)
 
 
-def _index_changes(
-    users: Sequence[_WorkingUser], keys: GenerationKeys
-) -> Iterator[tuple[str, Sequence[str | bytes | int]]]:
-    add: list[str | bytes | int] = []
-    remove: list[str | bytes | int] = []
+def _index_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Iterator[Change]:
+    remove: dict[str, list[Argument]] = {}
+    add: dict[str, list[Argument]] = {}
     for user in users:
-        created = user.state.created_at if isinstance(user.state, User) else None
-        if created != user.created_before:
-            if user.created_before is not None:
-                remove.append(user.created_before + user.user_id)
-            if created is not None:
-                add += [0, created + user.user_id]
-    yield from _variadic("ZREM", (keys.by_creation,), remove)
-    yield from _variadic("ZADD", (keys.by_creation,), add)
+        listed = Listing.of(user.state_before) if isinstance(user.state_before, User) else None
+        before, now = (
+            set(listing.members(keys, user.user_id)) if listing else set() for listing in (listed, user.listing)
+        )
+        for key, member in sorted(before - now):
+            remove.setdefault(key, []).append(member)
+        for key, member in sorted(now - before):
+            add.setdefault(key, []).extend((0, member))
+    for key, members in remove.items():
+        yield from _variadic("ZREM", (key,), members)
+    for key, scored in add.items():
+        yield from _variadic("ZADD", (key,), scored)
 
 
-def _record(user: _WorkingUser, partition: int) -> UserRecord:
-    match user.state:
-        case User():
-            return UserRecord(user.version, partition, user.offset, "active", user.state.to_json(), user.void_ids)
-        case Gone(erased=erased):
-            presence: Presence = "erased" if erased else "gone"
-            return UserRecord(user.version, partition, user.offset, presence, b"", user.void_ids)
-        case None:
-            return UserRecord(user.version, partition, user.offset, "none", b"", user.void_ids)
-
-
-def _variadic(
-    command: str, keys: tuple[str, ...], values: Sequence[str | bytes | int]
-) -> Iterator[tuple[str, Sequence[str | bytes | int]]]:
+def _variadic(command: str, keys: tuple[str, ...], values: Sequence[Argument]) -> Iterator[Change]:
     for start in range(0, len(values), MOST_ARGUMENTS):
         yield command, (*keys, *values[start : start + MOST_ARGUMENTS])

@@ -12,7 +12,7 @@ class ProjectorSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSetti
     projector_port: Port = Field(8003, description="Port of the projector's health and metrics")
     projector_group: str = Field("user-directory-projector", min_length=1, description="Kafka consumer group")
     projector_batch_records: int = Field(
-        200, ge=1, le=500, description="Most records applied in one step; it bounds the time that a step blocks Redis"
+        50, ge=1, le=500, description="Most records applied in one step; it bounds the time that a step blocks Redis"
     )
     change_feed_events_per_partition: int = Field(
         10_000, ge=1, le=10_000_000, description="Newest events of each partition that the change feed can go back to"

@@ -12,6 +12,7 @@ from redis.retry import Retry
 from projector.settings import ProjectorSettings
 from read_models import projector_calls
 from read_models.calls import Call
+from read_models.ids import shorten
 from read_models.keys import Keys
 from read_models.projector_calls import Applied, Batch, Declared, GuardState
 from read_models.records import LivePointer, PartitionProgress, UserRecord
@@ -102,7 +103,7 @@ class ReadModelStore:
         return {
             event_id
             for (event_id, _, _), *found in zip(wanted, entries, entries, strict=True)
-            if any(entry is not None and entry.startswith(event_id.encode()) for entry in found)
+            if any(entry is not None and entry.startswith(f"{shorten(event_id)} ".encode()) for entry in found)
         }
 
     def apply(self, live: LivePointer, batches: Sequence[Batch]) -> list[Applied]:

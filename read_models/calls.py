@@ -12,6 +12,7 @@ from read_models.scripts import Script
 T = TypeVar("T")
 
 Argument = str | bytes | int
+Key = str | bytes
 
 
 class NotReady(Exception):
@@ -27,7 +28,7 @@ class Call(Generic[T]):
     """One call of a script."""
 
     script: Script
-    keys: Sequence[str]
+    keys: Sequence[Key]
     arguments: Sequence[Argument]
     parse: Callable[[list[Any]], T]
 

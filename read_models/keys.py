@@ -1,8 +1,13 @@
 """The names of all Redis keys, built here and nowhere else."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from read_models.ids import raw_id
 from user_directory_events import UniqueField
+
+Sort = Literal["created_at", "updated_at", "name", "email"]
+"""What lists can be sorted by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +72,22 @@ class GenerationKeys:
         """Name the string of next position, watermark and epoch of a partition, see `PartitionProgress`."""
         return f"{self.prefix}:partition:{partition}"
 
-    def user(self, user_id: str) -> str:
+    def whole(self, name: str) -> str:
+        """Return the key that has this name among `WITHIN_ANY`."""
+        return self.prefix + name
+
+    @property
+    def user_prefix(self) -> bytes:
+        """Return the prefix of `user`; the raw id follows."""
+        return f"{self.prefix}:u:".encode()
+
+    def user(self, user_id: str) -> bytes:
         """Name the string of the user's record, see `UserRecord`."""
-        return f"{self.prefix}:user:{user_id}"
+        return f"{self.prefix}:u:".encode() + raw_id(user_id)
 
-    def claims(self, field: UniqueField, value: str) -> str:
-        """Name the hash of the users whose current state claims a unique value, each with `<broker ms> <event id>`."""
-        return f"{self.prefix}:{field}:{value}"
-
-    def history(self, user_id: str) -> str:
+    def history(self, user_id: str) -> bytes:
         """Name the list of the user's accepted events in order, see `HistoryEntry`."""
-        return f"{self.prefix}:history:{user_id}"
+        return f"{self.prefix}:h:".encode() + raw_id(user_id)
 
     def idempotency(self, actor: str, key: str) -> str:
         """Name the string of the outcome of an idempotency key, see `IdempotentOutcome`; expires."""
@@ -91,12 +101,40 @@ class GenerationKeys:
         """Name the string of the offset from which on the stream has all; absent: from the log's beginning."""
         return f"{self.prefix}:changes-from:{partition}"
 
+    def claims(self, field: UniqueField) -> str:
+        """Name the index of the users whose current state claims a unique value: `<value> 0 <claim>`, see `claim_tail`.
+
+        That of the addresses is also the index by e-mail.
+        """
+        return f"{self.prefix}:{field}"
+
+    def sorted_by(self, sort: Sort) -> str:
+        """Name the index of all users in an order, see `read_models.listing`."""
+        return f"{self.prefix}:{sort}"
+
+    def suspended_by(self, sort: Sort) -> str:
+        """Name the index of the suspended users in an order."""
+        return f"{self.prefix}:suspended:{sort}"
+
     @property
-    def by_creation(self) -> str:
-        """Name the sorted set, all scores 0, of `<created_at><user id>`: in text order, which is creation order."""
-        return f"{self.prefix}:by-creation"
+    def words(self) -> str:
+        """Name the index of the words that users are found by: `<word> 0 <created><user>`."""
+        return f"{self.prefix}:words"
+
+    @property
+    def shared_starts(self) -> str:
+        """Name the index of what several words of one user begin with: `<start> 0 <number><user>`."""
+        return f"{self.prefix}:shared-starts"
 
     @property
     def conflicts(self) -> str:
-        """Name the set of keys of unique values with two claimants; empty once all partitions are caught up."""
+        """Name the set of unique values with two claimants, see `conflict`; empty once all partitions are caught up."""
         return f"{self.prefix}:conflicts"
+
+    def conflict(self, field: UniqueField, value: str) -> str:
+        """Return the member of `conflicts` for a unique value."""
+        return f"{field}:{value}"
+
+
+WITHIN_ANY = GenerationKeys("")
+"""What the keys of every generation end in, for plans that are made before it is known which one is live."""

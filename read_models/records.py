@@ -8,7 +8,10 @@ from typing import Literal, Self
 
 from pydantic_core import from_json, to_json
 
-from user_directory_events import Gone, User, UserState
+from read_models.ids import lengthen, shorten
+from read_models.listing import Listing
+from user_directory_events import Gone, User, UserEvent, UserState, decode
+from user_directory_events.timestamps import ENDLESS, from_milliseconds, to_milliseconds
 
 Presence = Literal["active", "gone", "erased", "none"]
 _LETTER: dict[Presence, str] = {"active": "A", "gone": "G", "erased": "E", "none": "N"}
@@ -59,10 +62,11 @@ class PartitionProgress:
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """All that is known of one user: `<version> <partition> <offset> <presence> <void ids>`, a line feed, the document.
+    """All that is known of one user: a head of words, a line feed, the document.
 
-    `version`, `partition` and `offset` are those of the user's last accepted event, so that a reader has ETag and
-    consistency token without parsing the document.
+    The head is `<version> <partition> <offset> <presence> <void ids> <listing>`. `version`, `partition` and `offset`
+    are those of the user's last accepted event, so that a reader has ETag and consistency token without parsing the
+    document. `listing` is what lists filter and sort by, see `Listing.encode`; only an active user has one.
     """
 
     version: int
@@ -71,12 +75,35 @@ class UserRecord:
     presence: Presence
     document: bytes = b""
     void_ids: list[str] = field(default_factory=list)
+    listing: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        state: UserState,
+        *,
+        version: int,
+        partition: int,
+        offset: int,
+        void_ids: list[str],
+        listing: Listing | None = None,
+    ) -> Self:
+        """Make the record of a user in this state; `listing`, if it is there already, is that of the state."""
+        match state:
+            case User():
+                text = (listing or Listing.of(state)).encode()
+                return cls(version, partition, offset, "active", state.to_json(), void_ids, text)
+            case Gone(erased=erased):
+                return cls(version, partition, offset, "erased" if erased else "gone", b"", void_ids)
+            case None:
+                return cls(version, partition, offset, "none", b"", void_ids)
 
     @classmethod
     def decode(cls, value: bytes) -> Self:
         """Read the record."""
         head, _, document = value.partition(b"\n")
-        version, partition, offset, letter, void_ids = head.split(b" ", 4)
+        version, partition, offset, letter, rest = head.split(b" ", 4)
+        void_ids, _, listing = rest.partition(b" ")
         return cls(
             int(version),
             int(partition),
@@ -84,12 +111,15 @@ class UserRecord:
             _PRESENCE[letter],
             document,
             from_json(void_ids),
+            listing.decode(),
         )
 
     def encode(self) -> bytes:
         """Write the record."""
         head = f"{self.version} {self.partition} {self.offset} {_LETTER[self.presence]} ".encode()
-        return head + to_json(self.void_ids) + b"\n" + self.document
+        # As many as there are void events, and as long as their writers made them: blanks would end the word.
+        void_ids = to_json(self.void_ids).replace(b" ", b"\\u0020")
+        return head + void_ids + b" " + self.listing.encode() + b"\n" + self.document
 
     def state(self, user_id: str) -> UserState:
         """Return the user's state as the domain knows it."""
@@ -112,24 +142,95 @@ def split_record(value: bytes) -> tuple[str, str, str, str, bytes]:
     return version, partition, offset, letter, document
 
 
+def listing_and_document(value: bytes) -> tuple[bytes, bytes]:
+    """Take the listing and the document out of an active user's record, or out of its head alone."""
+    head, _, document = value.partition(b"\n")
+    return head.split(b" ", 5)[5], document
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One accepted event of a user: `<event id> <offset> <broker ms> <event as JSON>`."""
+    """One accepted event of a user, without what the user, its place and its verdict tell already.
+
+    `<event id> <offset> <broker ms> <sequence> <schema> <age> <actor> <correlation id> <data as JSON>`; ids and
+    actor as `shorten` writes them. `age` are the milliseconds from when it was decided to the broker's timestamp.
+    """
 
     event_id: str
     offset: int
     timestamp: int
-    event: bytes
+    sequence: int
+    schema: str
+    decided: int
+    actor: str | None
+    correlation_id: str | None
+    data: bytes
+
+    @classmethod
+    def of(cls, event: UserEvent, *, offset: int, timestamp: int) -> Self:
+        """Make the entry of an event that stands at an offset with the broker's timestamp."""
+        data = to_json(event.data.model_dump(exclude_unset=True))
+        decided = to_milliseconds(event.time)
+        return cls(
+            event.id,
+            offset,
+            timestamp,
+            event.sequence,
+            event.dataschema,
+            decided,
+            event.actor,
+            event.correlationid,
+            data,
+        )
 
     @classmethod
     def decode(cls, value: bytes) -> Self:
         """Read the entry."""
-        event_id, offset, timestamp, event = value.split(b" ", 3)
-        return cls(event_id.decode(), int(offset), int(timestamp), event)
+        head, data = value.split(b" {", 1)
+        event_id, offset, timestamp, sequence, schema, age, actor, correlation_id = head.decode().split(" ")
+        return cls(
+            lengthen(event_id) or "",
+            int(offset),
+            int(timestamp),
+            int(sequence),
+            schema,
+            int(timestamp) - int(age),
+            lengthen(actor),
+            lengthen(correlation_id),
+            b"{" + data,
+        )
 
     def encode(self) -> bytes:
         """Write the entry."""
-        return f"{self.event_id} {self.offset} {self.timestamp} ".encode() + self.event
+        numbers = f"{self.offset} {self.timestamp} {self.sequence} {self.schema} {self.timestamp - self.decided}"
+        head = f"{shorten(self.event_id)} {numbers} {shorten(self.actor)} {shorten(self.correlation_id)} "
+        return head.encode() + self.data
+
+    @staticmethod
+    def schema_and_data(value: bytes) -> tuple[bytes, bytes]:
+        """Take the schema and the data out of an entry, for readers who need not decode it."""
+        head, _, data = value.partition(b" {")
+        return head.split(b" ", 5)[4], b"{" + data
+
+    def event(self, user_id: str) -> UserEvent:
+        """Return the event, lifted to the current version of its schema; what was not kept is as good as nothing."""
+        envelope = {
+            "specversion": "1.0",
+            "id": self.event_id,
+            "source": "/user-directory",
+            "type": self.schema.partition("/")[0],
+            "time": from_milliseconds(self.decided),
+            "subject": user_id,
+            "dataschema": self.schema,
+            "sequence": self.sequence,
+            "deadline": ENDLESS,
+            "epoch": "",
+        }
+        extensions = {"actor": self.actor, "correlationid": self.correlation_id}
+        envelope |= {name: value for name, value in extensions.items() if value is not None}
+        event = decode(to_json(envelope)[:-1] + b',"data":' + self.data + b"}")
+        assert isinstance(event, UserEvent)  # noqa: S101 - a history holds nothing else
+        return event
 
 
 @dataclass(frozen=True, slots=True)

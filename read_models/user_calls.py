@@ -6,13 +6,14 @@ from typing import Any
 
 from read_models import scripts
 from read_models.calls import Argument, Call
+from read_models.ids import raw_id
 from read_models.keys import Keys
 from read_models.read_calls import Source, reading
 
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """Records in the order asked for, None where there is none; `positions` as in `Listed`."""
+    """Records in the order asked for, None where there is none; `positions` are the next of the partitions, from 0."""
 
     records: Sequence[bytes | None]
     positions: Sequence[int]
@@ -39,8 +40,8 @@ def lookup(
         emails: addresses.
     """
     generation = source.generation
-    arguments: list[Argument] = [generation.claims("email", ""), len(ids), len(emails), *ids, *emails]
-    return reading(scripts.LOOKUP, keys, source, generation.user(""), arguments, seen, _looked_up)
+    arguments: list[Argument] = [generation.claims("email"), len(ids), len(emails), *map(raw_id, ids), *emails]
+    return reading(scripts.LOOKUP, keys, source, generation.user_prefix, arguments, seen, _looked_up)
 
 
 def count_recorded(keys: Keys, source: Source, seen: Mapping[int, int], *, user_id: str, at_ms: int) -> Call[Counted]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from read_models import scripts
-from read_models.calls import Argument, Call
+from read_models.calls import Argument, Call, Key
+from read_models.ids import raw_id, shorten
 from read_models.keys import Keys
 from read_models.records import IdempotentOutcome, LivePointer, UserRecord
 from user_directory_events import UniqueField
@@ -94,7 +95,7 @@ def load(
 ) -> Call[Loaded | DoneUnderKey | PendingUnderKey]:
     """Load a user and what the idempotency key led to, under the guard."""
     generation = keys.generation(live.generation)
-    names = [keys.live, keys.guard, generation.user(user_id)]
+    names: list[Key] = [keys.live, keys.guard, generation.user(user_id)]
     if idempotency is not None:
         names += _idempotency_keys(keys, live, idempotency)
     arguments: list[Argument] = [live.identity, keys.reservation, generation.partition_prefix, process]
@@ -122,7 +123,7 @@ def reserve(
         lifetime_ms: from Redis's clock to the event's deadline.
     """
     generation = keys.generation(live.generation)
-    names = [
+    names: list[Key] = [
         keys.live,
         keys.guard,
         generation.user(user_id),
@@ -130,7 +131,7 @@ def reserve(
         keys.reservations(partition),
     ]
     for field, value in unique_values:
-        names += [generation.claims(field, value), keys.reserved_value(field, value)]
+        names += [generation.claims(field), keys.reserved_value(field, value)]
     if idempotency is not None:
         names += _idempotency_keys(keys, live, idempotency)
     arguments: list[Argument] = [
@@ -145,6 +146,8 @@ def reserve(
         lifetime_ms,
         len(unique_values),
         idempotency.request_hash if idempotency else "",
+        raw_id(user_id),
+        *(value for _, value in unique_values),
     ]
     fields = [field for field, _ in unique_values]
     return Call(scripts.RESERVE, names, arguments, lambda reply: _parse_reserve(reply, fields))
@@ -159,7 +162,7 @@ def release(keys: Keys, partition: int, event_id: str) -> Call[None]:
 def outcome(keys: Keys, live: LivePointer, event: EventRef) -> Call[Outcome]:
     """Ask what became of an event."""
     generation = keys.generation(live.generation)
-    names = [
+    names: list[Key] = [
         keys.live,
         keys.guard,
         generation.user(event.user_id),
@@ -167,6 +170,7 @@ def outcome(keys: Keys, live: LivePointer, event: EventRef) -> Call[Outcome]:
         generation.partition(event.partition),
     ]
     arguments: list[Argument] = [live.identity, event.event_id, event.sequence, event.deadline, event.epoch]
+    arguments.append(shorten(event.event_id))
     return Call(scripts.OUTCOME, names, arguments, _parse_outcome)
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from projector.store import Checkpoint, ReadModelStore
-from read_models.calls import NotReady, OtherGeneration
+from read_models.calls import Key, NotReady, OtherGeneration
+from read_models.ids import RAW_BYTES, raw_id
 from read_models.keys import Keys
+from read_models.listing import CLAIM_TAIL_BYTES
 from read_models.projector_calls import Applied, Batch, Declared, GuardState, OtherLog
 from read_models.records import HistoryEntry, IdempotentOutcome, LivePointer, PartitionProgress, UserRecord
 from read_models.write_calls import (
@@ -41,12 +43,11 @@ class _Reservation:
 class _Data:
     """Redis's keys, by type."""
 
-    strings: dict[str, bytes] = field(default_factory=dict)
-    expiries: dict[str, int] = field(default_factory=dict)
-    hashes: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-    lists: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    streams: dict[str, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
-    sorted_sets: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    strings: dict[Key, bytes] = field(default_factory=dict)
+    expiries: dict[Key, int] = field(default_factory=dict)
+    lists: dict[Key, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    streams: dict[Key, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    sorted_sets: dict[Key, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     conflicts: set[str] = field(default_factory=set)
 
 
@@ -156,7 +157,8 @@ class MemoryReadModels(ReadModelStore):
         if (record.version if record else 0) != version:
             return VersionMoved()
         for name, value in unique_values:
-            if set(self._data.hashes[self._generation.claims(name, value)]) - {user_id}:
+            claims = _claims(self._data.sorted_sets[self._generation.claims(name)], value)
+            if {claim[-RAW_BYTES:] for claim in claims} - {raw_id(user_id)}:
                 return Taken(name)
         pending = self._under_key(idempotency)
         if pending is not None:
@@ -201,7 +203,6 @@ class MemoryReadModels(ReadModelStore):
         return {
             "strings": dict(data.strings),
             "expiries": dict(data.expiries),
-            "claims": {key: dict(value) for key, value in data.hashes.items() if value},
             "histories": {key: list(value) for key, value in data.lists.items() if value},
             "feeds": {key: dict(value) for key, value in data.streams.items() if value},
             "indexes": {key: set(value) for key, value in data.sorted_sets.items() if value},
@@ -282,25 +283,25 @@ def _mset(data: _Data, *pairs: Any) -> None:
     data.strings.update(zip(pairs[::2], pairs[1::2], strict=True))
 
 
-def _zadd(data: _Data, key: str, *pairs: Any) -> None:
+def _zadd(data: _Data, key: Key, *pairs: Any) -> None:
     assert not any(pairs[::2]), "all scores are 0: the order is that of the members"
     data.sorted_sets[key].update(pairs[1::2])
 
 
-def _zrem(data: _Data, key: str, *members: str) -> None:
+def _zrem(data: _Data, key: Key, *members: bytes) -> None:
     data.sorted_sets[key].difference_update(members)
 
 
-def _history(data: _Data, key: str, first: int, *entries: bytes) -> None:
+def _history(data: _Data, key: Key, first: int, *entries: bytes) -> None:
     present = len(data.lists[key]) - (first - 1)
     data.lists[key].extend(entries[max(present, 0) :])
 
 
-def _forget_history(data: _Data, key: str, entry: bytes) -> None:
+def _forget_history(data: _Data, key: Key, entry: bytes) -> None:
     data.lists[key] = [entry]
 
 
-def _feed(data: _Data, key: str, begin_key: str, most: int, *pairs: Any) -> None:
+def _feed(data: _Data, key: Key, begin_key: str, most: int, *pairs: Any) -> None:
     stream = data.streams[key]
     newest = max(stream, default=-1)
     stream.update({offset: entry for offset, entry in zip(pairs[::2], pairs[1::2], strict=True) if offset > newest})
@@ -310,22 +311,34 @@ def _feed(data: _Data, key: str, begin_key: str, most: int, *pairs: Any) -> None
         data.strings[begin_key] = str(min(stream)).encode()
 
 
-def _forget_feed(data: _Data, key: str, history: str, before: int) -> None:
+def _forget_feed(data: _Data, key: Key, history: Key, before: int) -> None:
     for entry in map(HistoryEntry.decode, data.lists.get(history, [])):
         if entry.offset < before:
             data.streams[key].pop(entry.offset, None)
 
 
-def _claim(data: _Data, key: str, user_id: str, mark: str) -> None:
-    data.hashes[key][user_id] = mark
-    if len(data.hashes[key]) > 1:
-        data.conflicts.add(key)
+def _claims(index: set[bytes], value: str) -> list[bytes]:
+    start, length = value.encode() + b"\0", len(value.encode()) + 1 + CLAIM_TAIL_BYTES
+    return sorted(claim for claim in index if claim.startswith(start) and len(claim) == length)
 
 
-def _unclaim(data: _Data, key: str, user_id: str) -> None:
-    data.hashes[key].pop(user_id, None)
-    if len(data.hashes[key]) < 2:
-        data.conflicts.discard(key)
+def _withdraw(index: set[bytes], value: str, user: bytes) -> int:
+    claims = _claims(index, value)
+    own = {claim for claim in claims if claim[-RAW_BYTES:] == user}
+    index -= own
+    return len(claims) - len(own)
+
+
+def _claim(data: _Data, key: Key, value: str, tail: bytes, name: str) -> None:
+    index = data.sorted_sets[key]
+    if _withdraw(index, value, tail[-RAW_BYTES:]) > 0:
+        data.conflicts.add(name)
+    index.add(value.encode() + b"\0" + tail)
+
+
+def _unclaim(data: _Data, key: Key, value: str, user: bytes, name: str) -> None:
+    if _withdraw(data.sorted_sets[key], value, user) < 2:
+        data.conflicts.discard(name)
 
 
 _CHANGES: Mapping[str, Callable[..., None]] = {

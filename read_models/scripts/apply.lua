@@ -44,18 +44,31 @@ function change.forget_history(arguments)
   redis.call('DEL', arguments[1])
   redis.call('RPUSH', arguments[1], arguments[2])
 end
--- key, user, mark
-function change.claim(arguments)
-  redis.call('HSET', arguments[1], arguments[2], arguments[3])
-  if redis.call('HLEN', arguments[1]) > 1 then
-    redis.call('SADD', KEYS[5], arguments[1])
+-- Removes the claims of a user; returns how many others claim the value.
+local function withdraw(key, value, user)
+  local others = 0
+  for _, claim in ipairs(claims_of(key, value)) do
+    if string.sub(claim, -16) == user then
+      redis.call('ZREM', key, claim)
+    else
+      others = others + 1
+    end
   end
+  return others
 end
--- key, user
+-- key, value, what follows it in the index, the value's name among the conflicts
+function change.claim(arguments)
+  local key, value, tail, name = unpack(arguments)
+  if withdraw(key, value, string.sub(tail, -16)) > 0 then
+    redis.call('SADD', KEYS[5], name)
+  end
+  redis.call('ZADD', key, 0, value .. '\0' .. tail)
+end
+-- key, value, user, the value's name among the conflicts
 function change.unclaim(arguments)
-  redis.call('HDEL', arguments[1], arguments[2])
-  if redis.call('HLEN', arguments[1]) < 2 then
-    redis.call('SREM', KEYS[5], arguments[1])
+  local key, value, user, name = unpack(arguments)
+  if withdraw(key, value, user) < 2 then
+    redis.call('SREM', KEYS[5], name)
   end
 end
 -- stream, string of where it begins, entries to keep, then pairs (offset, entry) in the order of the offsets

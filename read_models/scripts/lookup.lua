@@ -1,6 +1,6 @@
 -- The records of users by id and of the owners of unique values, in the order asked for; false where there is none.
 -- KEYS: see above; the script reads the users' records: the key is their prefix
--- ARGV: 1 live pointer, 2 prefix of the claims, 3 number of ids, 4 number of values, the ids, the values, then the
+-- ARGV: 1 live pointer, 2 key of the claims, 3 number of ids, 4 number of values, the raw ids, the values, then the
 --       positions
 local ids, values = tonumber(ARGV[3]), tonumber(ARGV[4])
 local found, refused = positions(5 + ids + values)
@@ -17,9 +17,9 @@ for i = 1, ids do
 end
 local records = {}
 for i = ids + 1, ids + values do
-  local owner = owner_of(ARGV[2] .. ARGV[4 + i])
-  if owner then
-    want(owner, i)
+  local claim = claims_of(ARGV[2], ARGV[4 + i])[1]
+  if claim then
+    want(string.sub(claim, -16), i)
   end
   records[i] = false
 end

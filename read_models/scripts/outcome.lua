@@ -1,6 +1,6 @@
 -- Say what became of an event: the answer is a function of the log, so it survives the loss of Redis.
 -- KEYS: live, guard, user record, history, partition progress
--- ARGV: pointer identity, event id, sequence, deadline, epoch
+-- ARGV: pointer identity, event id, sequence, deadline, epoch, event id as histories have it
 local pointer = redis.call('GET', KEYS[1])
 if not pointer then
   return {'not_ready'}
@@ -10,15 +10,15 @@ if string.match(pointer, '^(%d+ %S+) ') ~= ARGV[1] then
 end
 -- After an erasure the history begins with the erasing event, whatever its sequence.
 for _, index in ipairs({ARGV[3] - 1, 0}) do
-  local entry = redis.call('LINDEX', KEYS[4], index)
-  if entry and string.sub(entry, 1, 36) == ARGV[2] then
-    return {'accepted', string.match(entry, '^%S+ (%d+)')}
+  local event, offset = string.match(redis.call('LINDEX', KEYS[4], index) or '', '^(%S+) (%d+)')
+  if event == ARGV[6] then
+    return {'accepted', offset}
   end
 end
 local record = redis.call('GET', KEYS[3])
 if record then
-  local head = string.match(record, '^[^\n]*')
-  if string.find(head, ARGV[2], 1, true) or version_of(record) >= tonumber(ARGV[3]) then
+  local void_ids = string.match(record, '^%S+ %S+ %S+ %S+ (%S+)')
+  if string.find(void_ids, ARGV[2], 1, true) or version_of(record) >= tonumber(ARGV[3]) then
     return {'void'}
   end
 end

@@ -2,7 +2,8 @@
 -- KEYS: live, guard, user record, reserved version, reservations of the partition,
 --       then a pair (claims, reserved) per unique value, then, if ARGV[11] is not empty, (outcome, reserved) of the idempotency key
 -- ARGV: 1 pointer identity, 2 reservation prefix, 3 partition prefix, 4 process id, 5 event id, 6 user id, 7 partition,
---       8 the user's version, 9 milliseconds to the deadline, 10 number of unique values, 11 request hash
+--       8 the user's version, 9 milliseconds to the deadline, 10 number of unique values, 11 request hash,
+--       12 raw user id, then the unique values
 local refused = refusal(KEYS[1], ARGV[1])
 if refused then
   return refused
@@ -23,8 +24,8 @@ if version_of(redis.call('GET', KEYS[3])) ~= tonumber(ARGV[8]) then
   return {'version_moved'}
 end
 for i = 1, values do
-  for _, owner in ipairs(redis.call('HKEYS', KEYS[4 + 2 * i])) do
-    if owner ~= ARGV[6] then
+  for _, claim in ipairs(claims_of(KEYS[4 + 2 * i], ARGV[12 + i])) do
+    if string.sub(claim, -16) ~= ARGV[12] then
       return {'taken', i - 1}
     end
   end

@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from read_models.feed import FeedEntry
+from read_models.ids import RAW_BYTES, raw_id
+from read_models.keys import GenerationKeys
+from read_models.listing import CLAIM_TAIL_BYTES, Listing
 from read_models.records import HistoryEntry, UserRecord
 from tests.memory_read_models import MemoryReadModels
 from tests.property.logs import Step, log_of, logs
@@ -17,6 +20,7 @@ from user_directory_events import (
     CannotEvolve,
     LogRecord,
     PartitionFold,
+    UniqueField,
     User,
     UserEvent,
     UserState,
@@ -103,9 +107,13 @@ def test_the_read_models_are_those_of_a_plain_dictionary(written: list[Step], da
     found = models.snapshot()
     keys = models.keys.generation(1)
 
-    assert found["indexes"] == ({keys.by_creation: {s.created_at + u for u, s in active.items()}} if active else {})
-    assert {key: set(claimants) for key, claimants in found["claims"].items()} == _claims(active, keys)
-    assert found["conflicts"] == {key for key, claimants in _claims(active, keys).items() if len(claimants) > 1}
+    claims = _claims(active)
+    expected = {(keys.claims(name), value.encode(), user) for (name, value), users in claims.items() for user in users}
+    assert {
+        claim for index in (keys.claims("email"), keys.claims("external_id")) for claim in _in(found, index)
+    } == expected
+    assert _others(found, keys) == _indexed(active, keys)
+    assert found["conflicts"] == {keys.conflict(*value) for value, users in claims.items() if len(users) > 1}
     for user, log in fold.users.items():
         record = UserRecord.decode(found["strings"][keys.user(user)])
         assert record.version == log.version
@@ -139,13 +147,27 @@ def _state(accepted: Sequence[UserEvent]) -> UserState:
     return state
 
 
-def _claims(active: dict[str, User], keys: Any) -> dict[str, set[str]]:
-    claims: dict[str, set[str]] = {}
+def _claims(active: dict[str, User]) -> dict[tuple[UniqueField, str], set[bytes]]:
+    claims: dict[tuple[UniqueField, str], set[bytes]] = {}
     for user, state in active.items():
-        claims.setdefault(keys.claims("email", comparable("email", state.email)), set()).add(user)
+        claims.setdefault(("email", comparable("email", state.email)), set()).add(raw_id(user))
         if state.external_id is not None:
-            claims.setdefault(keys.claims("external_id", state.external_id), set()).add(user)
+            claims.setdefault(("external_id", state.external_id), set()).add(raw_id(user))
     return claims
+
+
+def _in(found: dict[str, Any], index: str) -> set[tuple[str, bytes, bytes]]:
+    members = found["indexes"].get(index, ())
+    return {(index, member[: -CLAIM_TAIL_BYTES - 1], member[-RAW_BYTES:]) for member in members}
+
+
+def _others(found: dict[str, Any], keys: GenerationKeys) -> set[tuple[str, bytes]]:
+    of_claims = (keys.claims("email"), keys.claims("external_id"))
+    return {(key, member) for key, members in found["indexes"].items() if key not in of_claims for member in members}
+
+
+def _indexed(active: dict[str, User], keys: GenerationKeys) -> set[tuple[str, bytes]]:
+    return {entry for user, state in active.items() for entry in Listing.of(state).members(keys, user)}
 
 
 def test_the_logs_of_these_tests_hold_every_verdict() -> None:

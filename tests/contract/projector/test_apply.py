@@ -34,44 +34,43 @@ def keys_of(redis: Any, prefix: str) -> dict[str, Any]:
     """Read all that Redis holds of one generation, in the form of `MemoryReadModels.snapshot`."""
     found: dict[str, Any] = {
         "strings": {},
-        "claims": {},
         "histories": {},
         "indexes": {},
         "conflicts": set(),
         "feeds": {},
     }
     for name in list(redis.scan_iter(f"{prefix}:1:*", count=1000)):
-        key = name.decode().removeprefix(prefix)
+        key = name.removeprefix(prefix.encode())
         match redis.type(name):
             case b"string":
                 found["strings"][key] = redis.get(name)
-            case b"hash":
-                found["claims"][key] = {k.decode(): v.decode() for k, v in redis.hgetall(name).items()}
             case b"list":
                 found["histories"][key] = redis.lrange(name, 0, -1)
             case b"zset":
-                found["indexes"][key] = {member.decode() for member in redis.zrange(name, 0, -1)}
+                found["indexes"][key] = set(redis.zrange(name, 0, -1))
             case b"stream":
                 found["feeds"][key] = {
                     int(entry_id.partition(b"-")[0]): fields[b"e"] for entry_id, fields in redis.xrange(name)
                 }
             case b"set":
-                found["conflicts"] = {member.decode().removeprefix(prefix) for member in redis.smembers(name)}
+                found["conflicts"] = {member.decode() for member in redis.smembers(name)}
     return found
 
 
 def expected(models: MemoryReadModels) -> dict[str, Any]:
     """Return the snapshot with Redis's keys, without the prefix."""
-    prefix = models.keys.prefix
+    prefix = models.keys.prefix.encode()
+
+    def without_prefix(values: dict[str | bytes, Any]) -> dict[bytes, Any]:
+        return {(k if isinstance(k, bytes) else k.encode()).removeprefix(prefix): v for k, v in values.items()}
+
     snapshot = models.snapshot()
-    strings = {key.removeprefix(prefix): value for key, value in snapshot["strings"].items()}
-    for partition, progress in snapshot["progress"].items():
-        strings[models.keys.generation(1).partition(partition).removeprefix(prefix)] = progress.encode().encode()
-    found = {
-        name: {key.removeprefix(prefix): value for key, value in snapshot[name].items()}
-        for name in ("claims", "histories", "feeds", "indexes")
+    progress = {
+        models.keys.generation(1).partition(p): one.encode().encode() for p, one in snapshot["progress"].items()
     }
-    return {"strings": strings, **found, "conflicts": {key.removeprefix(prefix) for key in snapshot["conflicts"]}}
+    strings = without_prefix(snapshot["strings"] | progress)
+    found = {name: without_prefix(snapshot[name]) for name in ("histories", "feeds", "indexes")}
+    return {"strings": strings, **found, "conflicts": snapshot["conflicts"]}
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from projector.change_feed import public_event
 from read_models.feed import FeedEntry
 from read_models.keys import GenerationKeys
-from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, Presence, UserRecord
+from read_models.listing import Listing, claim_tail
+from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, UserRecord
 from tests.integration.protocol.log import Appended
 from user_directory_events import (
     CannotEvolve,
@@ -18,7 +19,6 @@ from user_directory_events import (
     UserState,
     Verdict,
     comparable,
-    encode,
     evolve,
 )
 
@@ -53,7 +53,7 @@ class _FoldedUser:
     version: int = 0
     void_ids: list[str] = field(default_factory=list)
     history: list[bytes] = field(default_factory=list)
-    marks: dict[UniqueField, str] = field(default_factory=dict)
+    claim_tails: dict[UniqueField, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -61,29 +61,32 @@ class Truth:
     """The log folded: all accepted events, and the keys of the read models with their values."""
 
     accepted: dict[str, AcceptedEvent] = field(default_factory=dict)
-    read_models: dict[str, object] = field(default_factory=dict)
+    read_models: dict[bytes, object] = field(default_factory=dict)
 
 
 def fold(partitions: Sequence[Sequence[Appended]], keys: GenerationKeys, margin_ms: int) -> Truth:
     """Fold all partitions; `margin_ms` is what the watermark stays behind the newest timestamp."""
     truth = Truth()
-    claimants: dict[str, dict[bytes, bytes]] = {}
-    created: list[bytes] = []
+    claimants: dict[tuple[UniqueField, str], set[str]] = {}
+    indexes: dict[str, set[bytes]] = {}
     for partition, records in enumerate(partitions):
         users = _fold_partition(truth, partition, records, keys, margin_ms)
         for user_id, user in users.items():
-            truth.read_models[keys.user(user_id)] = _record(user, partition).encode()
+            truth.read_models[keys.user(user_id)] = UserRecord.of(
+                user.state, version=user.version, partition=partition, offset=user.offset, void_ids=user.void_ids
+            ).encode()
             if user.history:
                 truth.read_models[keys.history(user_id)] = user.history
             for name, value in claims_of(user.state).items():
-                claimants.setdefault(keys.claims(name, value), {})[user_id.encode()] = user.marks[name].encode()
+                claimants.setdefault((name, value), set()).add(user_id)
+                claim = value.encode() + b"\0" + user.claim_tails[name]
+                indexes.setdefault(keys.claims(name), set()).add(claim)
             if isinstance(user.state, User):
-                created.append((user.state.created_at + user_id).encode())
-    truth.read_models |= claimants
-    if created:
-        truth.read_models[keys.by_creation] = sorted(created)
-    if conflicts := {key.encode() for key, users_ in claimants.items() if len(users_) > 1}:
-        truth.read_models[keys.conflicts] = conflicts
+                for index, member in Listing.of(user.state).members(keys, user_id):
+                    indexes.setdefault(index, set()).add(member)
+    truth.read_models |= {index.encode(): sorted(members) for index, members in indexes.items()}
+    if conflicts := {keys.conflict(*value).encode() for value, users_ in claimants.items() if len(users_) > 1}:
+        truth.read_models[keys.conflicts.encode()] = conflicts
     return truth
 
 
@@ -110,10 +113,9 @@ def _fold_partition(
         with suppress(CannotEvolve):
             user.state = evolve(user.state, event)
         after = claims_of(user.state)
-        user.marks |= {
-            name: f"{entry.timestamp} {event.id}" for name, value in after.items() if before.get(name) != value
-        }
-        user.history.append(HistoryEntry(event.id, entry.offset, entry.timestamp, encode(event)[1]).encode())
+        tail = claim_tail(entry.timestamp, event.id, event.subject)
+        user.claim_tails |= {name: tail for name, value in after.items() if before.get(name) != value}
+        user.history.append(HistoryEntry.of(event, offset=entry.offset, timestamp=entry.timestamp).encode())
         told = FeedEntry(event.type, event.subject, public_event(event)).encode()
         feed.append([f"{entry.offset}-1".encode(), [b"e", told]])
         truth.accepted[event.id] = AcceptedEvent(event, entry.offset, appended.order, before, after)
@@ -122,15 +124,9 @@ def _fold_partition(
             outcome = IdempotentOutcome(
                 event.idempotencyhash, event.subject, event.sequence, event.id, partition, entry.offset
             )
-            truth.read_models[key] = outcome.encode().encode()
+            truth.read_models[key.encode()] = outcome.encode().encode()
     if feed:
-        truth.read_models[keys.changes(partition)] = feed
+        truth.read_models[keys.changes(partition).encode()] = feed
     progress = PartitionProgress(position, watermark, partition_fold.epoch)
-    truth.read_models[keys.partition(partition)] = progress.encode().encode()
+    truth.read_models[keys.partition(partition).encode()] = progress.encode().encode()
     return users
-
-
-def _record(user: _FoldedUser, partition: int) -> UserRecord:
-    presence: Presence = "none" if user.state is None else "active" if isinstance(user.state, User) else "gone"
-    document = user.state.to_json() if isinstance(user.state, User) else b""
-    return UserRecord(user.version, partition, user.offset, presence, document, user.void_ids)

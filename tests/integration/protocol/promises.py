@@ -22,7 +22,7 @@ def check(world: World, replay: Server) -> Truth:
     if world.pace.clocks_hold:
         _check_owners(truth)
         _check_answers(world, truth)
-        if generation.conflicts in truth.read_models:
+        if generation.conflicts.encode() in truth.read_models:
             raise Violation("a value has two owners at the end")
     _compare(world.current.dump(generation.prefix), truth, "the read models differ from the log")
     _replay(world, replay)
@@ -81,9 +81,9 @@ def _replay(world: World, server: Server) -> None:
             consumer.apply(batch)
 
 
-def _compare(found: dict[str, object], truth: Truth, what: str) -> None:
+def _compare(found: dict[bytes, object], truth: Truth, what: str) -> None:
     expected = truth.read_models
     if found != expected:
         keys = sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
-        details = "\n".join(f"{key}: {found.get(key)!r}, by the log {expected.get(key)!r}" for key in keys[:5])
+        details = "\n".join(f"{key!r}: {found.get(key)!r}, by the log {expected.get(key)!r}" for key in keys[:5])
         raise Mismatch(f"{what}\n{details}")

@@ -84,7 +84,7 @@ def _settle(world: World) -> None:
     else:
         raise Violation("a reservation is never settled")
     left = world.current.dump(world.current.keys.prefix)
-    if any(":reserv" in key for key in left):
+    if any(b":reserv" in key for key in left):
         raise Violation("a reservation left something behind")
     if world.current.run(guard_state(world.current.keys, None)) != "ready":
         raise Violation("the guard is not ready")

@@ -87,10 +87,10 @@ class Server:
         found: Any = self._redis.zrange(self.keys.reservations(partition), 0, 0, withscores=True)
         return int(found[0][1]) if found else None
 
-    def dump(self, below: str) -> dict[str, object]:
+    def dump(self, below: str) -> dict[bytes, object]:
         """Return the values of all keys under a prefix: bytes, or a dict, list or set of bytes."""
         found: Any = self._redis.eval(_DUMP, 0, below)
-        return {key.decode(): _value(kind, value) for key, kind, value in found}
+        return {key: _value(kind, value) for key, kind, value in found}
 
     def close(self) -> None:
         """Wipe, and close the connections."""

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from projector.projection import IDEMPOTENCY_KEPT_MS, Judgement, LogEntry, project
+from read_models.ids import raw_id
 from read_models.keys import Keys
+from read_models.listing import claim_tail, instant, time_bytes
 from read_models.projector_calls import Batch
 from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, UserRecord
 from tests.sample_events import (
@@ -18,15 +20,17 @@ from tests.sample_events import (
     erased,
     event_id,
     registered,
+    reinstated,
     suspended,
     tick,
     updated,
     user_id,
 )
-from user_directory_events import CannotEvolve, LogRecord, User, UserEvent, Verdict, encode, evolve
+from user_directory_events import CannotEvolve, LogRecord, Name, User, UserEvent, Verdict, evolve
+from user_directory_events.timestamps import from_milliseconds
 
 KEYS = Keys("p").generation(1)
-CLAIMS = KEYS.claims("email", "jo@example.org")
+ADDRESSES, JO = KEYS.claims("email"), "jo@example.org"
 SKEW = 2000
 
 
@@ -42,9 +46,7 @@ def batch_of(
     state = None
     for event in before:
         state = evolve(state, event)
-    document = state.to_json() if isinstance(state, User) else b""
-    presence: Any = "active" if document else "gone" if before else "none"
-    found = UserRecord(len(before), 3, 9, presence, document, list(void_ids))
+    found = UserRecord.of(state, version=len(before), partition=3, offset=9, void_ids=list(void_ids))
     return project(
         [LogEntry(10 + number, timestamp, record) for number, record in enumerate(records)],
         partition=3,
@@ -56,6 +58,36 @@ def batch_of(
         keys=KEYS,
         skew_ms=SKEW,
     )
+
+
+USER = raw_id(user_id())
+CREATED = time_bytes(instant(NOW)) + USER
+
+
+def everywhere(name: str, *words: str) -> set[tuple[str, bytes]]:
+    """Return what a user who was not changed since the registration has in the indexes, but for the claims."""
+    return {
+        (KEYS.sorted_by("created_at"), CREATED),
+        (KEYS.sorted_by("updated_at"), CREATED),
+        (KEYS.sorted_by("name"), name.encode() + b"\0" + USER),
+        *((KEYS.words, word.encode() + b"\0" + CREATED) for word in words),
+    }
+
+
+def indexed(batch: Batch) -> set[tuple[Any, Any]]:
+    return {(key, member) for key, *pairs in changes(batch, "ZADD") for member in pairs[1::2]}
+
+
+def removed(batch: Batch) -> set[tuple[Any, Any]]:
+    return {(key, member) for key, *members in changes(batch, "ZREM") for member in members}
+
+
+def claim(event: str, address: str) -> tuple[Any, ...]:
+    return (ADDRESSES, address, claim_tail(NOW, event, user_id()), KEYS.conflict("email", address))
+
+
+def unclaim(address: str) -> tuple[Any, ...]:
+    return (ADDRESSES, address, USER, KEYS.conflict("email", address))
 
 
 def changes(batch: Batch, name: str) -> list[Sequence[Any]]:
@@ -75,21 +107,22 @@ def test_a_registration_writes_document_claim_history_and_index() -> None:
     state = evolve(None, event)
     assert isinstance(state, User)
     assert [(j.event, j.verdict, j.fault) for j in judgements] == [(event, Verdict.ACCEPTED, None)]
-    assert record(batch) == UserRecord(1, 3, 10, "active", state.to_json(), [])
-    assert changes(batch, "claim") == [(CLAIMS, user_id(), f"{NOW} {event.id}")]
+    assert record(batch) == UserRecord.of(state, version=1, partition=3, offset=10, void_ids=[])
+    assert changes(batch, "claim") == [claim(event.id, JO)]
     assert changes(batch, "history") == [
-        (KEYS.history(user_id()), 1, HistoryEntry(event.id, 10, NOW, encode(event)[1]).encode())
+        (KEYS.history(user_id()), 1, HistoryEntry.of(event, offset=10, timestamp=NOW).encode())
     ]
-    assert changes(batch, "ZADD") == [(KEYS.by_creation, 0, "2026-11-24T08:30:00.123Z" + user_id())]
+    assert indexed(batch) == everywhere("jo doe", "doe", "example", "jo", "org")
     assert changes(batch, "unclaim") == changes(batch, "ZREM") == []
 
 
 def test_a_change_of_address_releases_the_old_one_and_claims_the_new_one() -> None:
     batch, _ = batch_of(updated(fields={"email": "joe@example.org"}), before=[registered()])
 
-    assert changes(batch, "unclaim") == [(CLAIMS, user_id())]
-    assert changes(batch, "claim") == [(KEYS.claims("email", "joe@example.org"), user_id(), f"{NOW} {event_id(2)}")]
-    assert changes(batch, "ZADD") == changes(batch, "ZREM") == []
+    assert changes(batch, "unclaim") == [unclaim(JO)]
+    assert changes(batch, "claim") == [claim(event_id(2), "joe@example.org")]
+    assert indexed(batch) == {(KEYS.words, b"joe\0" + CREATED), (KEYS.shared_starts, b"jo\0\1" + USER)}
+    assert changes(batch, "ZREM") == []
 
 
 @pytest.mark.parametrize("fields", [{"display_name": "Joe"}, {"email": "JO@example.org"}])
@@ -107,7 +140,7 @@ def test_a_value_that_is_given_up_and_claimed_again_has_the_mark_of_the_later_cl
         before=[registered()],
     )
 
-    assert changes(batch, "claim") == [(CLAIMS, user_id(), f"{NOW} {event_id(3)}")]
+    assert changes(batch, "claim") == [claim(event_id(3), JO)]
 
 
 def test_a_value_passed_on_within_a_batch_is_released_before_it_is_claimed() -> None:
@@ -121,9 +154,42 @@ def test_a_deletion_leaves_the_index_and_keeps_the_history() -> None:
     batch, _ = batch_of(deleted(), before=[registered()])
 
     assert record(batch) == UserRecord(2, 3, 10, "gone", b"", [])
-    assert changes(batch, "unclaim") == [(CLAIMS, user_id())]
-    assert changes(batch, "ZREM") == [(KEYS.by_creation, "2026-11-24T08:30:00.123Z" + user_id())]
+    assert changes(batch, "unclaim") == [unclaim(JO)]
+    assert removed(batch) == everywhere("jo doe", "doe", "example", "jo", "org")
+    assert changes(batch, "ZADD") == []
     assert changes(batch, "history")[0][1] == 2
+
+
+def test_a_suspended_user_is_in_an_index_of_each_order_until_reinstated() -> None:
+    suspension, _ = batch_of(suspended(2), before=[registered()])
+    reinstatement, _ = batch_of(reinstated(3), before=[registered(), suspended(2)])
+
+    everywhere_suspended = {
+        (KEYS.suspended_by("created_at"), CREATED),
+        (KEYS.suspended_by("updated_at"), CREATED),
+        (KEYS.suspended_by("name"), b"jo doe\0" + USER),
+        (KEYS.suspended_by("email"), b"jo@example.org\0" + USER),
+    }
+    assert indexed(suspension) == everywhere_suspended
+    assert removed(reinstatement) == everywhere_suspended
+    assert removed(suspension) == indexed(reinstatement) == set()
+
+
+def test_a_change_of_the_name_moves_the_user_in_the_index_by_name_and_changes_the_words() -> None:
+    batch, _ = batch_of(
+        updated(fields={"name": Name(given="Zoé", family="Doe")}, time=from_milliseconds(NOW + 7)),
+        before=[registered()],
+    )
+
+    assert removed(batch) == {
+        (KEYS.sorted_by("updated_at"), CREATED),
+        (KEYS.sorted_by("name"), b"jo doe\0" + USER),
+    }
+    assert indexed(batch) == {
+        (KEYS.sorted_by("updated_at"), time_bytes(instant(NOW + 7)) + USER),
+        (KEYS.sorted_by("name"), b"zoe doe\0" + USER),
+        (KEYS.words, b"zoe\0" + CREATED),
+    }
 
 
 def test_who_comes_and_goes_within_a_batch_leaves_no_trace_but_record_and_history() -> None:
@@ -231,8 +297,8 @@ def test_no_change_has_more_arguments_than_lua_can_unpack() -> None:
     assert max(len(arguments) for _, arguments in batch.changes) <= 1001
     pairs = [argument for arguments in changes(batch, "MSET") for argument in arguments]
     assert len(pairs) == 2400
-    members = [argument for arguments in changes(batch, "ZADD") for argument in arguments[1:]]
-    assert len(members) == 2400
+    members = [arguments[2::2] for arguments in changes(batch, "ZADD") if arguments[0] == KEYS.sorted_by("created_at")]
+    assert sum(map(len, members)) == 1200
 
 
 def test_the_record_is_written_last_since_a_batch_is_computed_anew_from_it() -> None:

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from read_models.ids import shorten
 from read_models.records import (
     HistoryEntry,
     IdempotentOutcome,
@@ -8,14 +11,15 @@ from read_models.records import (
     UserRecord,
     split_record,
 )
-from tests.sample_events import event_id, registered, user_id
-from user_directory_events import Gone, User, evolve
+from tests.sample_events import NOW, erased, event_id, registered, suspended, updated, user_id
+from user_directory_events import Gone, UnknownSchema, User, UserEvent, evolve
+from user_directory_events.timestamps import ENDLESS
 
 JO = evolve(None, registered(fields={"attributes": {"text": "a\nb c"}}))
 assert isinstance(JO, User)
 RECORDS = [
-    UserRecord(1, 3, 41, "active", JO.to_json(), []),
-    UserRecord(12, 0, 2**62, "active", b"a\nb \n", [event_id(1), event_id(2)]),
+    UserRecord.of(JO, version=1, partition=3, offset=41, void_ids=[]),
+    UserRecord(12, 0, 2**62, "active", b"a\nb \n", [event_id(1), event_id(2)], 'a1 2 a b\t c\t"d e"'),
     UserRecord(2, 3, 42, "gone"),
     UserRecord(7, 3, 43, "erased", b"", [event_id(1)]),
     UserRecord(0, 0, -1, "none", b"", [event_id(1)]),
@@ -56,10 +60,38 @@ def test_progress_reads_back(progress: PartitionProgress) -> None:
     assert PartitionProgress.decode(progress.encode().encode()) == progress
 
 
-def test_a_history_entry_reads_back_though_its_event_has_spaces() -> None:
-    entry = HistoryEntry(event_id(), 7, 1_795_509_000_123, b'{"name": "Jo Doe"}')
+EVENTS = [
+    registered(actor="a clerk {of theirs}", correlationid=event_id(9), causationid="x", traceparent="y"),
+    registered(fields={"name": None, "attributes": {"": [{}, None, 1e300, 2**70, 0.1, "\u2028 {"]}}, correlationid=""),
+    updated(fields={"display_name": None, "attributes": {"a": None}}),
+    updated(fields={}),
+    suspended(time="1969-12-31T23:59:59.999Z", id="no uuid, but of the right length, 36"),
+    erased(sequence=2**40, actor="-"),
+]
 
-    assert HistoryEntry.decode(entry.encode()) == entry
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_history_entry_gives_the_event_back_but_for_what_concerned_its_verdict(event: UserEvent) -> None:
+    entry = HistoryEntry.of(event, offset=7, timestamp=NOW + 3)
+
+    read = HistoryEntry.decode(entry.encode())
+
+    kept = {"deadline": ENDLESS, "epoch": "", "causationid": None, "traceparent": None}
+    assert read == entry
+    assert read.event(user_id()) == event.model_copy(update=kept)
+    assert read.event(user_id()).data.model_fields_set == event.data.model_fields_set
+
+
+def test_the_schema_of_an_entry_is_the_one_that_it_was_written_under() -> None:
+    entry = HistoryEntry.of(registered(), offset=7, timestamp=NOW)
+    with pytest.raises(UnknownSchema):
+        replace(entry, schema="user.registered/2").event(user_id())
+
+
+def test_an_entry_begins_with_what_scripts_read() -> None:
+    entry = HistoryEntry.of(registered(), offset=7, timestamp=NOW).encode()
+
+    assert entry.split(b" ")[:3] == [shorten(event_id()).encode(), b"7", str(NOW).encode()]
 
 
 def test_the_outcome_of_an_idempotency_key_reads_back() -> None:

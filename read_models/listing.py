@@ -1,0 +1,159 @@
+"""How a user stands in the indexes: what lists sort by and filter by.
+
+Each index is a sorted set whose scores are all 0, so that Redis keeps its members in the order of their bytes. A member
+ends in the user's raw id. A time is six bytes, big-endian: milliseconds since the year 1, so that none is negative.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from os.path import commonprefix
+from typing import Final, Literal, Self, get_args
+
+from pydantic_core import from_json
+
+from read_models.ids import RAW_BYTES, raw_id
+from read_models.keys import GenerationKeys, Sort
+from read_models.words import MOST_CHARACTERS, distinct, words_of
+from user_directory_events import User, comparable_email
+from user_directory_events.timestamps import to_milliseconds
+
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
+Status = Literal["active", "suspended"]
+LETTERS: Final[dict[Status, str]] = {"active": "a", "suspended": "s"}
+
+TIME_BYTES: Final = 6
+_YEAR_1_MS: Final = 62_135_596_800_000
+_SEPARATOR: Final = b"\0"
+_BEHIND_SEPARATOR: Final = b"\1"
+# No byte of a word, or of what follows it, is greater.
+_BEHIND_ALL: Final = b"\xff"
+
+
+def instant(milliseconds: int) -> int:
+    """Return milliseconds since the year 1 of milliseconds since 1970."""
+    return milliseconds + _YEAR_1_MS
+
+
+def time_bytes(at: int) -> bytes:
+    """Return an instant as it stands in an index; one beyond all times as the last there is."""
+    return min(max(at, 0), 256**TIME_BYTES - 1).to_bytes(TIME_BYTES, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lists know of a user; times are instants."""
+
+    status: Status
+    created: int
+    updated: int
+    name: str
+    words: tuple[str, ...]
+    email: str
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        """Take it from the user's state."""
+        name = user.name
+        parts = [name.given, name.family, name.formatted] if name else []
+        spoken = (name.formatted or " ".join(filter(None, parts[:2]))) if name else ""
+        sorted_by = words_of(spoken or user.display_name or "")
+        others = [text for text in (*parts, user.display_name, user.email) if text]
+        return cls(
+            user.status,
+            instant(to_milliseconds(user.created_at)),
+            instant(to_milliseconds(user.updated_at)),
+            " ".join(sorted_by)[:MOST_CHARACTERS],
+            distinct([*sorted_by, *(word for text in others for word in words_of(text))]),
+            comparable_email(user.email),
+        )
+
+    def encode(self) -> str:
+        """Write it as the end of the head of the user's record; `matching.lua` reads it there.
+
+        The words of the name are not written again among the words: each of them begins with a blank, wherever it is.
+        """
+        of_name = set(self.name.split(" "))
+        words = "".join(f" {word}" for word in self.words if word not in of_name)
+        return f"{LETTERS[self.status]}{self.created} {self.updated - self.created} {self.name}\t{words}"
+
+    def members(self, keys: GenerationKeys, user_id: str) -> Iterator[tuple[str, bytes]]:
+        """Tell each index that the user is in, by its key, with the member; but for the claims of unique values."""
+        raw = raw_id(user_id)
+        for sort in SORTS:
+            if sort != "email":  # its index is that of the claims
+                yield keys.sorted_by(sort), self.member(sort, raw)
+            if self.status == "suspended":
+                yield keys.suspended_by(sort), self.member(sort, raw)
+        tail = _SEPARATOR + time_bytes(self.created) + raw
+        for word in self.words:
+            yield keys.words, word.encode() + tail
+        # What several words of a user begin with: subtracted from the count of the words that begin so, it leaves the
+        # count of the users.
+        ordered = sorted(self.words)
+        shared: dict[str, int] = {}
+        for pair in pairwise(ordered):
+            if start := commonprefix(pair):  # noqa: RUF071 - by character is what is wanted
+                shared[start] = shared.get(start, 0) + 1
+                yield keys.shared_starts, start.encode() + _SEPARATOR + bytes([shared[start]]) + raw
+
+    def member(self, sort: Sort, raw: bytes) -> bytes:
+        """Return the member in the index of an order, of a user with this raw id."""
+        match sort:
+            case "created_at":
+                return time_bytes(self.created) + raw
+            case "updated_at":
+                return time_bytes(self.updated) + raw
+            case "name":
+                return self.name.encode() + _SEPARATOR + raw
+            case "email":
+                return self.email.encode() + _SEPARATOR + raw
+
+
+def member_from_record(sort: Sort, raw: bytes, listing: bytes, document: bytes) -> bytes:
+    """Return the member in the index of an order from the parts of a user's record; only `email` needs the document."""
+    if sort == "email":
+        return comparable_email(from_json(document)["email"]).encode() + _SEPARATOR + raw
+    created, age, name = listing.partition(b"\t")[0][1:].split(b" ", 2)
+    match sort:
+        case "created_at":
+            return time_bytes(int(created)) + raw
+        case "updated_at":
+            return time_bytes(int(created) + int(age)) + raw
+        case "name":
+            return name + _SEPARATOR + raw
+
+
+def claim_tail(milliseconds: int, event_id: str, user_id: str) -> bytes:
+    """Return the end of the member of a claim: behind the value stand its time, its event and who claims.
+
+    So of several claims of one value the first in order is the one that counts: the earlier, then the smaller event id.
+    """
+    return time_bytes(instant(milliseconds)) + raw_id(event_id) + raw_id(user_id)
+
+
+CLAIM_TAIL_BYTES: Final = TIME_BYTES + 2 * RAW_BYTES
+
+
+def before(sort: Sort, member: bytes) -> bytes:
+    """Return the boundary right before a member of an order's index.
+
+    A boundary is a place between members, wherever they come and go: members below it stand before it. By e-mail it
+    stands beside all who claim the address, as what follows the address differs from index to index.
+    """
+    return _address(member) + _SEPARATOR if sort == "email" else member
+
+
+def behind(sort: Sort, member: bytes) -> bytes:
+    """Return the boundary right behind a member, see `before`."""
+    return _address(member) + _BEHIND_SEPARATOR if sort == "email" else member + _SEPARATOR
+
+
+def _address(member: bytes) -> bytes:
+    # An address holds no control character: what follows it is the separator.
+    return member.partition(_SEPARATOR)[0]
+
+
+def word_range(start: str) -> tuple[bytes, bytes]:
+    """Return the boundaries of the words that begin so."""
+    return start.encode(), start.encode() + _BEHIND_ALL
