@@ -10,12 +10,13 @@ from query_api.export import EXPORT_PATH, ExportResource
 from query_api.export import MEDIA_TYPE as EXPORT_TYPE
 from query_api.freshness import Freshness
 from query_api.history import HISTORY_PATH, HistoryResource
+from query_api.lists import COUNT_PATH, USERS_PATH, CountResource, UsersResource
 from query_api.lookup import LOOKUP_PATH, LookupResource
 from query_api.past import Past
 from query_api.redis_changes import RedisChanges
 from query_api.redis_directory import RedisDirectory
 from query_api.settings import QuerySettings
-from query_api.users import USER_PATH, USERS_PATH, UserResource, UsersResource
+from query_api.users import USER_PATH, UserResource
 from runtime.http import App, DrainHook, Hook, create_falcon_app
 from runtime.redis_connection import RedisConnection
 
@@ -56,6 +57,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
     )
     app.add_error_handler(DirectoryError, errors.answer)
     app.add_route(USERS_PATH, UsersResource(directory, freshness, public_url))
+    app.add_route(COUNT_PATH, CountResource(directory, freshness))
     app.add_route(USER_PATH, UserResource(directory, past, freshness))
     app.add_route(HISTORY_PATH, HistoryResource(past, freshness, public_url))
     app.add_route(LOOKUP_PATH, LookupResource(directory, freshness, settings.max_body_bytes))

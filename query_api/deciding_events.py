@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from read_models.records import HistoryEntry
 from user_directory_events import (
     CannotEvolve,
     Name,
@@ -21,7 +22,6 @@ from user_directory_events import (
     UserState,
     UserSuspended,
     UserUpdated,
-    decode,
     evolve,
 )
 from user_directory_events.upcasters import CURRENT_VERSIONS
@@ -41,12 +41,9 @@ _UPDATED: Final = _current("user.updated")
 _STATUS_SCHEMAS: Final = frozenset({_current("user.suspended"), _current("user.reinstated")})
 
 
-def event_in(entry: bytes) -> UserEvent:
-    """Return the event of a history entry, in its current schema."""
-    record = decode(entry.split(b" ", 3)[3])
-    if not isinstance(record, UserEvent):
-        raise TypeError(f"{record.type} in the history of a user")
-    return record
+def event_in(entry: bytes, user_id: str) -> UserEvent:
+    """Return the event of an entry of a user's history, in its current schema."""
+    return HistoryEntry.decode(entry).event(user_id)
 
 
 def touched_by(event: UserEvent) -> frozenset[str]:
@@ -69,8 +66,7 @@ def may_touch(fields: Collection[str]) -> Callable[[bytes], bool]:
     of_status = "status" in fields
 
     def judge(entry: bytes) -> bool:
-        # What a client chose stands behind the schema, or is a string before it, whose quotation marks are escaped.
-        schema, _, data = entry.partition(b'"dataschema":"')[2].partition(b'"')
+        schema, data = HistoryEntry.schema_and_data(entry)
         if schema == _UPDATED:
             return names.search(data) is not None
         if schema in _STATUS_SCHEMAS:

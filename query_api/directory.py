@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from read_models.consistency import ConsistencyToken
+from read_models.keys import Sort
+from read_models.listing import Status
 
 
 class DirectoryError(Exception):
@@ -44,24 +46,68 @@ class FoundUser(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ListQuery:
-    """One page of all users; `after` is the place in the order that the page follows."""
+class Filters:
+    """What users have to be; None: whatever it is.
 
-    newest_first: bool
+    `email` is in its comparable form. The times are instants, see `read_models.listing`: users created from
+    `created_from` on and before `created_before`, and last changed from `updated_from` on. Each of `words` is the
+    beginning of a folded word of the user's name or address; none of them is the beginning of another.
+    """
+
+    email: str | None = None
+    external_id: str | None = None
+    status: Status | None = None
+    words: tuple[str, ...] = ()
+    created_from: int | None = None
+    created_before: int | None = None
+    updated_from: int | None = None
+
+
+ALL: Filters = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a page begins: at a boundary between users in the order of the list, see `read_models.listing.before`.
+
+    The page follows it or, backwards, goes before it.
+    """
+
+    boundary: bytes
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """One page of users."""
+
     limit: int
-    after: str | None
+    sort: Sort = "created_at"
+    descending: bool = False
+    filters: Filters = ALL
+    start: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UserPage:
     """Documents of users in the order asked for.
 
-    `last` is the place in the order that the next page follows, None if nothing follows. `token` says how new the page
-    is.
+    `previous` and `following` are the starts of the pages beside it, None if there is nothing. A page may be shorter
+    than asked for, and even empty, though others follow. `token` says how new the page is.
     """
 
     documents: Sequence[bytes]
-    last: str | None
+    previous: Start | None
+    following: Start | None
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserCount:
+    """How many users there are, or with `at_least` how many of those that were looked at."""
+
+    count: int
+    at_least: bool
     token: str
 
 
@@ -105,12 +151,12 @@ class Directory(Protocol):
         """
         ...
 
-    async def owner_of_email(self, comparable_email: str, seen: ConsistencyToken | None) -> UserPage:
-        """List the one user, or none, who has this address in its comparable form."""
+    async def list_users(self, query: ListQuery, seen: ConsistencyToken | None) -> UserPage:
+        """List users; a page may be put together from several moments, the first of which is not older than `seen`."""
         ...
 
-    async def list_users(self, query: ListQuery, seen: ConsistencyToken | None) -> UserPage:
-        """List users in the order of their creation."""
+    async def count_users(self, filters: Filters, seen: ConsistencyToken | None) -> UserCount:
+        """Count users."""
         ...
 
     async def lookup(

@@ -8,15 +8,18 @@ from typing import Final
 import falcon.asgi
 
 from query_api.description_parts import CONSISTENCY, EXAMPLE_USER, FRESHNESS, FRESHNESS_PROBLEMS
-from query_api.directory import Directory, ListQuery, UserPage
+from query_api.directory import Directory, ListQuery, Start, UserPage
 from query_api.freshness import HEADER, Freshness
 from query_api.parameters import UUID
 from query_api.query_strings import Readers, read_all
 from read_models.consistency import ConsistencyToken
+from read_models.ids import raw_id
+from read_models.listing import behind, instant, time_bytes
 from runtime.observation import Request
 from runtime.openapi import Operation, Parameter, Response
 from runtime.streaming import while_connected
 from user_directory_events import User
+from user_directory_events.timestamps import to_milliseconds
 
 EXPORT_PATH: Final = "/users/export"
 MEDIA_TYPE: Final = "application/x-ndjson"
@@ -74,20 +77,23 @@ class ExportResource:
         while True:
             if page.documents:
                 yield b"\n".join(page.documents) + b"\n"
-            if page.last is None:
+            if page.following is None:
                 return
-            page = await self._page(page.last, begun_at)
+            page = await self._page(page.following, begun_at)
 
-    async def _page(self, after: str | None, seen: ConsistencyToken | None) -> UserPage:
-        query = ListQuery(newest_first=False, limit=_USERS_AT_ONCE, after=after)
-        return await self._directory.list_users(query, seen)
+    async def _page(self, start: Start | None, seen: ConsistencyToken | None) -> UserPage:
+        return await self._directory.list_users(ListQuery(_USERS_AT_ONCE, start=start), seen)
 
 
-def _place(text: str) -> str:
+def _start_behind(text: str) -> Start:
     match = _PLACE.fullmatch(text)
     if match is None:
         raise ValueError("must be `created_at` and `id` of the last line received, joined by a comma")
-    return match[1] + match[2].lower()
+    try:
+        created = to_milliseconds(match[1])
+    except ValueError:
+        raise ValueError("must begin with a time that there is") from None
+    return Start(behind("created_at", time_bytes(instant(created)) + raw_id(match[2].lower())))
 
 
-_READERS: Final[Readers] = {"after": _place}
+_READERS: Final[Readers] = {"after": _start_behind}

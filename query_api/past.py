@@ -93,17 +93,17 @@ class Past:
     async def _at_version(self, user_id: str, version: int, seen: ConsistencyToken | None) -> FoundUser:
         start = max(version - self._block, 0)
         part = await self._directory.history(user_id, start, max(version, 1), seen)
-        if isinstance(event_in(part.first), UserErased):
+        if isinstance(event_in(part.first, user_id), UserErased):
             raise UserGone("The user was erased, and with them their past.")
         if version == 0:
             raise NoSuchVersion("The user was not registered yet at this time.")
         if part.length < version:
             raise NoSuchVersion(f"The user has no version {version}; the newest is {part.length}.")
-        newest = event_in(part.entries[-1])
+        newest = event_in(part.entries[-1], user_id)
         if isinstance(newest, UserDeleted):
             raise UserGone("The user was deleted.")
         setters = await self._setters(user_id, part.entries, start, set(FIELDS))
-        events = {event.id: event for event in (event_in(part.first), *setters.values(), newest)}
+        events = {event.id: event for event in (event_in(part.first, user_id), *setters.values(), newest)}
         state = state_after(events.values())
         if not isinstance(state, User):
             raise NoSuchVersion("The user's history does not fit together.")
@@ -119,7 +119,7 @@ class Past:
         if start < 0:
             start = part.length - len(part.entries)
         # After an erasure one entry is left, at the first index, whatever its version.
-        entries = [(entry, event_in(entry)) for entry in part.entries or [part.first]]
+        entries = [(entry, event_in(entry, user_id)) for entry in part.entries or [part.first]]
         entries = [pair for pair in entries if query.is_behind(pair[1].sequence)]
         fields = {field for _, event in entries for field in touched_by(event)}
         setters: Setters = {}
@@ -139,7 +139,7 @@ class Past:
             judge = may_touch(left)
             for entry in reversed(entries):
                 if judge(entry):
-                    event = event_in(entry)
+                    event = event_in(entry, user_id)
                     found.update(dict.fromkeys(touched_by(event) & left, event))
                     left = fields - found.keys()
                     if not left:

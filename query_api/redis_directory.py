@@ -5,21 +5,24 @@ from functools import partial
 from typing import Final
 
 from query_api.directory import (
+    Filters,
     FoundUser,
     HistoryPart,
     ListQuery,
     LookedUp,
     Missing,
     Unavailable,
+    UserCount,
     UserGone,
     UserNotFound,
     UserPage,
 )
-from query_api.redis_reader import ATTEMPTS, CallFor, Command, RedisReader, check_token, check_visible, unstable
-from read_models import read_calls, user_calls
+from query_api.redis_lists import RedisLists
+from query_api.redis_reader import ATTEMPTS, Command, RedisReader, check_token, check_visible, token_of, unstable
+from read_models import user_calls
+from read_models.calls import Key
 from read_models.consistency import ConsistencyToken
 from read_models.keys import GenerationKeys, Keys
-from read_models.read_calls import Listed
 from read_models.records import split_record
 from runtime.redis_connection import RedisConnection
 
@@ -28,19 +31,20 @@ _NONE: Final = "N"
 
 
 class RedisDirectory:
-    """Answer each question in one atomic round trip, see `Directory`."""
+    """Answer questions from the live generation, see `Directory`."""
 
     def __init__(self, redis: RedisConnection, key_prefix: str) -> None:
         keys = Keys(key_prefix)
         self._live = keys.live
         self._reader = RedisReader(redis, keys)
+        self._lists = RedisLists(self._reader)
 
     async def user(self, user_id: str, seen: ConsistencyToken | None) -> FoundUser:
         """Find a user by id."""
         reader = self._reader
         for _ in range(ATTEMPTS):
             source = reader.source or await reader.load_source()
-            names = [self._live, source.generation.user(user_id)]
+            names: list[Key] = [self._live, source.generation.user(user_id)]
             if seen is not None:
                 names += map(source.generation.partition, seen.offsets)
             # As atomic as a script, and cheaper.
@@ -53,16 +57,13 @@ class RedisDirectory:
             reader.source = None
         raise unstable()
 
-    async def owner_of_email(self, comparable_email: str, seen: ConsistencyToken | None) -> UserPage:
-        """List the one user, or none, who has this address."""
-        return await self._list(partial(read_calls.find_owner, field="email", comparable=comparable_email), seen)
-
     async def list_users(self, query: ListQuery, seen: ConsistencyToken | None) -> UserPage:
-        """List users in the order of their creation."""
-        call = partial(
-            read_calls.list_by_creation, after=query.after, newest_first=query.newest_first, limit=query.limit
-        )
-        return await self._list(call, seen)
+        """List users."""
+        return await self._lists.page(query, seen)
+
+    async def count_users(self, filters: Filters, seen: ConsistencyToken | None) -> UserCount:
+        """Count users."""
+        return await self._lists.count(filters, seen)
 
     async def lookup(
         self, ids: Sequence[str], comparable_emails: Sequence[str], seen: ConsistencyToken | None
@@ -70,7 +71,7 @@ class RedisDirectory:
         """Find many users."""
         call = partial(user_calls.lookup, ids=ids, emails=comparable_emails)
         found, log_id = await self._reader.ask(call, seen)
-        return LookedUp([_looked_up(record) for record in found.records], _token(log_id, found.positions))
+        return LookedUp([_looked_up(record) for record in found.records], token_of(log_id, found.positions))
 
     async def history(self, user_id: str, start: int, stop: int | None, seen: ConsistencyToken | None) -> HistoryPart:
         """Read entries of a user's history."""
@@ -83,7 +84,7 @@ class RedisDirectory:
         (length, first, entries), positions, log_id = await self._reader.read(commands, seen)
         if first is None:
             raise _not_found()
-        return HistoryPart(entries, length, first, _token(log_id, positions))
+        return HistoryPart(entries, length, first, token_of(log_id, positions))
 
     async def count_recorded(self, user_id: str, at_ms: int, seen: ConsistencyToken | None) -> int:
         """Count the entries that the broker had stamped by a time."""
@@ -101,9 +102,6 @@ class RedisDirectory:
             return str(error)
         return None
 
-    async def _list(self, call_for: CallFor[Listed], seen: ConsistencyToken | None) -> UserPage:
-        return _page(*await self._reader.ask(call_for, seen))
-
 
 def _found(record: bytes | None, log_id: str) -> FoundUser:
     if record is None:
@@ -116,16 +114,6 @@ def _found(record: bytes | None, log_id: str) -> FoundUser:
     raise UserGone("The user was deleted.")
 
 
-def _page(listed: Listed, log_id: str) -> UserPage:
-    documents = []
-    for record in listed.records:
-        if record is not None:
-            _, _, _, presence, document = split_record(record)
-            if presence == _ACTIVE:
-                documents.append(document)
-    return UserPage(documents, listed.last, _token(log_id, listed.positions))
-
-
 def _looked_up(record: bytes | None) -> bytes | Missing:
     if record is None:
         return "unknown"
@@ -133,11 +121,6 @@ def _looked_up(record: bytes | None) -> bytes | Missing:
     if presence == _ACTIVE:
         return document
     return "unknown" if presence == _NONE else "deleted"
-
-
-def _token(log_id: str, positions: Sequence[int]) -> str:
-    offsets = {partition: position - 1 for partition, position in enumerate(positions) if position > 0}
-    return str(ConsistencyToken(log_id, offsets))
 
 
 def _not_found() -> UserNotFound:

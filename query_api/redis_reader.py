@@ -172,6 +172,12 @@ def check_visible(seen: ConsistencyToken, progress: Sequence[bytes | None]) -> N
         raise too_old()
 
 
+def token_of(log_id: str, positions: Sequence[int]) -> str:
+    """Return the token of an answer from read models that have these next positions of the partitions, from 0."""
+    offsets = {partition: position - 1 for partition, position in enumerate(positions) if position > 0}
+    return str(ConsistencyToken(log_id, offsets))
+
+
 def too_old() -> NotYetVisible:
     """Make the error of read models that are older than the token."""
     return NotYetVisible("The read models have not reached the consistency token yet.")

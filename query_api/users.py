@@ -1,22 +1,19 @@
-"""The resources: one user, and all users."""
+"""The resource of one user."""
 
 from functools import partial
 from typing import Final
-from urllib.parse import urlencode
 
 import falcon
 import falcon.asgi
 
-from query_api.cursors import Cursor
 from query_api.directory import Directory, FoundUser
-from query_api.freshness import HEADER, Freshness
-from query_api.parameters import read_user_id, read_users_query
+from query_api.freshness import Freshness
+from query_api.parameters import read_user_id
 from query_api.past import Past
 from query_api.past_parameters import read_past_query
 from runtime.observation import Request
 
 USER_PATH: Final = "/users/{user_id}"
-USERS_PATH: Final = "/users"
 
 
 class UserResource:
@@ -53,32 +50,6 @@ class UserResource:
         else:
             ask = partial(self._directory.user, user_id)
         return await self._freshness.read(req, resp, ask)
-
-
-class UsersResource:
-    """All users, page by page, or the one who has an e-mail address."""
-
-    def __init__(self, directory: Directory, freshness: Freshness, public_url: str) -> None:
-        self._directory = directory
-        self._freshness = freshness
-        self._url = public_url + USERS_PATH
-
-    async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
-        """Answer with one page; documents are passed on as they stand in the read models."""
-        query = read_users_query(req.params)
-        if query.email is not None:
-            ask = partial(self._directory.owner_of_email, query.email)
-        else:
-            ask = partial(self._directory.list_users, query.page)
-        page = await self._freshness.read(req, resp, ask)
-        resp.set_header(HEADER, page.token)
-        following = b"null"
-        if page.last is not None:
-            cursor = str(Cursor.at(query.identity, page.last))
-            following = b'"%s"' % cursor.encode()
-            parameters = urlencode({**req.params, "cursor": cursor})
-            resp.set_header("Link", f'<{self._url}?{parameters}>; rel="next"')
-        resp.data = b'{"items":[%s],"next":%s}' % (b",".join(page.documents), following)
 
 
 def _has(req: Request, version: str) -> bool:

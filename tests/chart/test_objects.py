@@ -8,7 +8,8 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from query_api.users import USER_PATH, USERS_PATH
+from query_api.lists import USERS_PATH
+from query_api.users import USER_PATH
 from runtime import metrics
 from tests.chart.rendering import COMPONENTS, DIRECTORY, Manifest, Rendered, component, render, values_files
 from user_directory_events.topics import events_topic, quarantine_topic

@@ -4,14 +4,31 @@ import json
 
 import pytest
 
-from query_api.directory import ListQuery, NotYetVisible, Unavailable, UserGone, UserNotFound, WrongToken
+from query_api.directory import (
+    Filters,
+    ListQuery,
+    NotYetVisible,
+    Start,
+    Unavailable,
+    UserGone,
+    UserNotFound,
+    UserPage,
+    WrongToken,
+)
 from read_models.consistency import ConsistencyToken
+from read_models.keys import Sort
+from read_models.listing import SORTS
 from tests.contract.query_api.worlds import PARTITIONS, World
+from tests.sample_events import event_id
 from tests.unit.query_api.memory_directory import LOG_ID, make_user, place
 from user_directory_events import Gone, User
 
-ALL = ListQuery(newest_first=False, limit=500, after=None)
+ALL = ListQuery(500)
 OTHER_LOG = LOG_ID.replace("1", "2")
+
+
+def owner_of(address: str) -> ListQuery:
+    return ListQuery(50, filters=Filters(email=address))
 
 
 def token(text: str) -> ConsistencyToken:
@@ -52,10 +69,10 @@ async def test_an_address_leads_to_its_user_only(world: World) -> None:
     await world.put(make_user(1, email="Jo@Example.org"), partition=1)
     await world.put(make_user(2))
 
-    page = await world.directory.owner_of_email("jo@example.org", None)
+    page = await world.directory.list_users(owner_of("jo@example.org"), None)
 
     assert ids(page.documents) == [make_user(1).id]
-    assert page.last is None
+    assert page.previous is page.following is None
     assert page.token == f"{LOG_ID}.0-1.1-1.2-0"
 
 
@@ -66,21 +83,24 @@ async def test_an_address_that_is_free_again_leads_to_nobody(world: World) -> No
     await world.put(Gone(id=make_user(2).id, version=2))
 
     for address in ("old@example.org", "user2@example.org", "nobody@example.org"):
-        assert (await world.directory.owner_of_email(address, None)).documents == []
+        assert (await world.directory.list_users(owner_of(address), None)).documents == []
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [((999, "b"), (1000, "a")), ((1000, "a"), (1000, "b")), ((99999999999, "b"), (100000000000, "a"))],
+    [((999, 2), (1000, 1)), ((1000, 1), (1000, 2)), ((99999999999, 2), (100000000000, 1))],
 )
 async def test_of_two_who_claim_an_address_the_earlier_owns_it(
-    world: World, first: tuple[int, str], second: tuple[int, str]
+    world: World, first: tuple[int, int], second: tuple[int, int]
 ) -> None:
-    await world.put(make_user(1, email="jo@example.org"), mark=second)
-    await world.put(make_user(2, email="jo@example.org"), partition=1, mark=first)
-    await world.put(make_user(3, email="jo@example.org"), partition=2, mark=second)
+    earlier, later = ((ms, event_id(number)) for ms, number in (first, second))
+    await world.put(make_user(1, email="jo@example.org"), mark=later)
+    await world.put(make_user(2, email="jo@example.org"), partition=1, mark=earlier)
+    await world.put(make_user(3, email="jo@example.org"), partition=2, mark=later)
 
-    assert ids((await world.directory.owner_of_email("jo@example.org", None)).documents) == [make_user(2).id]
+    page = await world.directory.list_users(owner_of("jo@example.org"), None)
+
+    assert ids(page.documents) == [make_user(2).id]
 
 
 async def test_users_are_listed_by_creation_and_then_by_id(world: World) -> None:
@@ -88,7 +108,7 @@ async def test_users_are_listed_by_creation_and_then_by_id(world: World) -> None
         "2026-11-24T08:30:00.999Z",
         "2026-11-24T08:30:01.000Z",
         "2026-11-24T08:30:01.000Z",
-        "1999-01-01T00:00:00.000Z",
+        "1969-01-01T00:00:00.000Z",
     ]
     users = [make_user(number, created_at=moment) for number, moment in enumerate(moments)]
     for user in reversed(users):
@@ -96,28 +116,35 @@ async def test_users_are_listed_by_creation_and_then_by_id(world: World) -> None
     expected = [users[number].id for number in (3, 0, 1, 2)]
 
     oldest = await world.directory.list_users(ALL, None)
-    newest = await world.directory.list_users(ListQuery(newest_first=True, limit=500, after=None), None)
+    newest = await world.directory.list_users(ListQuery(500, descending=True), None)
 
     assert ids(oldest.documents) == expected
     assert ids(newest.documents) == expected[::-1]
-    assert oldest.last is newest.last is None
+    assert oldest.following is newest.following is None
     assert oldest.token == f"{LOG_ID}.0-4.1-0.2-0"
 
 
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_page_says_where_the_next_one_begins_unless_it_is_the_last(world: World, newest_first: bool) -> None:
-    users = [make_user(number) for number in range(4)]
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", SORTS)
+async def test_a_page_says_where_those_beside_it_begin(world: World, sort: Sort, descending: bool) -> None:
+    users = [make_user(number) for number in range(5)]
     for user in users:
         await world.put(user)
-    ordered = users[::-1] if newest_first else users
+    ordered = [user.id for user in (users[::-1] if descending else users)]
 
-    first = await world.directory.list_users(ListQuery(newest_first, 2, None), None)
-    second = await world.directory.list_users(ListQuery(newest_first, 2, first.last), None)
-    behind = await world.directory.list_users(ListQuery(newest_first, 2, place(ordered[-1])), None)
+    async def page(start: Start | None) -> UserPage:
+        return await world.directory.list_users(ListQuery(2, sort, descending, start=start), None)
 
-    assert (ids(first.documents), first.last) == ([user.id for user in ordered[:2]], place(ordered[1]))
-    assert (ids(second.documents), second.last) == ([user.id for user in ordered[2:]], None)
-    assert (behind.documents, behind.last) == ([], None)
+    first = await page(None)
+    second = await page(first.following)
+    third = await page(second.following)
+    second_again = await page(third.previous)
+    first_again = await page(second_again.previous)
+    second_at_last = await page(first_again.following)
+
+    pages = [ids(each.documents) for each in (first, second, third, second_again, first_again, second_at_last)]
+    assert pages == [ordered[:2], ordered[2:4], ordered[4:], ordered[2:4], ordered[:2], ordered[2:4]]
+    assert first.previous is third.following is first_again.previous is None
 
 
 async def test_the_place_of_a_user_who_is_gone_still_holds(world: World) -> None:
@@ -126,7 +153,7 @@ async def test_the_place_of_a_user_who_is_gone_still_holds(world: World) -> None
         await world.put(user)
     await world.put(Gone(id=users[1].id, version=2))
 
-    page = await world.directory.list_users(ListQuery(newest_first=False, limit=1, after=place(users[1])), None)
+    page = await world.directory.list_users(ListQuery(1, start=Start(place(users[1]) + b"\0")), None)
 
     assert ids(page.documents) == [users[2].id]
 
@@ -139,7 +166,8 @@ async def test_what_was_seen_is_shown(world: World, seen: str) -> None:
 
     assert (await world.directory.user(user.id, token(seen))).version == "1"
     assert len((await world.directory.list_users(ALL, token(seen))).documents) == 2
-    assert len((await world.directory.owner_of_email(user.email, token(seen))).documents) == 1
+    assert len((await world.directory.list_users(owner_of(user.email), token(seen))).documents) == 1
+    assert (await world.directory.count_users(Filters(), token(seen))).count == 2
 
 
 async def ask_all(world: World, seen: ConsistencyToken | None, error: type[Exception]) -> None:
@@ -149,7 +177,11 @@ async def ask_all(world: World, seen: ConsistencyToken | None, error: type[Excep
     with pytest.raises(error):
         await world.directory.list_users(ALL, seen)
     with pytest.raises(error):
-        await world.directory.owner_of_email(user.email, seen)
+        await world.directory.list_users(owner_of(user.email), seen)
+    with pytest.raises(error):
+        await world.directory.list_users(ListQuery(2, filters=Filters(status="active", words=("user",))), seen)
+    with pytest.raises(error):
+        await world.directory.count_users(Filters(), seen)
     with pytest.raises(error):
         await world.directory.lookup([user.id], [user.email], seen)
     with pytest.raises(error):

@@ -1,6 +1,6 @@
 """The two directories with what fills them: the one in memory and the real one, written as the projector does."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 from uuid import uuid4
@@ -9,11 +9,12 @@ from redis.asyncio import Redis
 
 from query_api.directory import Directory
 from query_api.redis_directory import RedisDirectory
-from read_models.keys import Keys
+from read_models.keys import GenerationKeys, Keys
+from read_models.listing import Listing, claim_tail
 from read_models.records import HistoryEntry, PartitionProgress, UserRecord
 from runtime.redis_connection import RedisConnection
-from tests.unit.query_api.memory_directory import LOG_ID, MemoryDirectory, place
-from user_directory_events import Gone, User, UserErased, UserEvent, comparable_email, encode, evolve
+from tests.unit.query_api.memory_directory import LOG_ID, MemoryDirectory
+from user_directory_events import Gone, User, UserErased, UserEvent, comparable_email, evolve
 
 PARTITIONS = 3
 
@@ -67,7 +68,8 @@ class RedisWorld:
         self.keys = Keys(prefix)
         self.directory = RedisDirectory(connection, prefix)
         self._positions = [1] * partitions
-        self._users: dict[str, User] = {}
+        self._states: dict[str, User | Gone] = {}
+        self._indexed: dict[str, set[tuple[str, bytes]]] = {}
 
     async def open(self, number: int = 1, *, log_id: str = LOG_ID) -> None:
         """Make a generation the live one, and complete."""
@@ -82,25 +84,25 @@ class RedisWorld:
         keys = self.keys.generation(generation)
         offset = self._positions[partition]
         self._positions[partition] += 1
+        self._states[state.id] = state
         async with self.redis.pipeline(transaction=True) as batch:
-            if (before := self._users.pop(state.id, None)) is not None:
-                batch.zrem(keys.by_creation, place(before))
-                batch.hdel(keys.claims("email", comparable_email(before.email)), before.id)
+            for index, member in self._indexed.pop(state.id, ()):
+                batch.zrem(index, member)
             if isinstance(state, User):
-                self._users[state.id] = state
-                record = UserRecord(state.version, partition, offset, "active", state.to_json(), ["void id"])
-                batch.zadd(keys.by_creation, {place(state): 0})
-                batch.hset(keys.claims("email", comparable_email(state.email)), state.id, f"{mark[0]} {mark[1]}")
-            else:
-                record = UserRecord(state.version, partition, offset, "erased" if state.erased else "gone")
+                self._indexed[state.id] = set(_members(state, keys, mark))
+            for index, member in self._indexed.get(state.id, ()):
+                batch.zadd(index, {member: 0})
+            record = UserRecord.of(
+                state, version=state.version, partition=partition, offset=offset, void_ids=["void id"]
+            )
             batch.set(keys.user(state.id), record.encode())
             batch.set(keys.partition(partition), PartitionProgress(offset + 1, 0, "epoch").encode())
             await batch.execute()
         return offset
 
     async def record(self, event: UserEvent, timestamp: int) -> None:
-        key, state = self.keys.generation(1).history(event.subject), self._users.get(event.subject)
-        entry = HistoryEntry(event.id, self._positions[0], timestamp, encode(event)[1])
+        key, state = self.keys.generation(1).history(event.subject), self._states.get(event.subject)
+        entry = HistoryEntry.of(event, offset=self._positions[0], timestamp=timestamp)
         if isinstance(event, UserErased):
             await self.redis.delete(key)
         await self.redis.rpush(key, entry.encode())
@@ -108,6 +110,14 @@ class RedisWorld:
 
     async def fill_anew(self) -> None:
         await self.redis.set(self.keys.live, f"1 {LOG_ID} 0")
+
+
+def _members(user: User, keys: GenerationKeys, mark: tuple[int, str]) -> Iterator[tuple[str, bytes]]:
+    yield from Listing.of(user).members(keys, user.id)
+    tail = b"\0" + claim_tail(*mark, user.id)
+    yield keys.claims("email"), comparable_email(user.email).encode() + tail
+    if user.external_id is not None:
+        yield keys.claims("external_id"), user.external_id.encode() + tail
 
 
 @asynccontextmanager

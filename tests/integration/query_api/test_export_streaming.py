@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from query_api.app import create_app
-from query_api.directory import ListQuery, Unavailable, UserPage
+from query_api.directory import ListQuery, Start, Unavailable, UserPage
 from query_api.settings import QuerySettings
 from read_models.consistency import ConsistencyToken
 from runtime.uvicorn_protocol import OneWriteProtocol
@@ -36,7 +36,8 @@ class EndlessDirectory(MemoryDirectory):
         await asyncio.sleep(0)
         if self.read == self.pages and self.fails:
             raise Unavailable("Redis does not answer.")
-        return UserPage([USER.to_json()] * 100, None if self.read == self.pages else place(USER), self._token())
+        following = None if self.read == self.pages else Start(place(USER))
+        return UserPage([USER.to_json()] * 100, None, following, self._token())
 
 
 @asynccontextmanager

@@ -19,7 +19,8 @@ from tests.unit.query_api.memory_directory import LOG_ID, make_user
 pytestmark = pytest.mark.redis
 
 USER = make_user(1)
-READS = [f"/users/{USER.id}", "/users", f"/users?email={USER.email}", "/users/export"]
+SEARCH = "/users?q=user&status=active&sort=name"
+READS = [f"/users/{USER.id}", "/users", f"/users?email={USER.email}", "/users/export", SEARCH]
 PAST = f"/users/{user_id()}?version=1"
 BOUND_SECONDS = 3
 

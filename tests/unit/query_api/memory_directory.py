@@ -5,29 +5,35 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from query_api.directory import (
+    Filters,
     FoundUser,
     HistoryPart,
     ListQuery,
     LookedUp,
     Missing,
     NotYetVisible,
+    Start,
     Unavailable,
+    UserCount,
     UserGone,
     UserNotFound,
     UserPage,
     WrongToken,
 )
 from read_models.consistency import ConsistencyToken, token
+from read_models.ids import raw_id
+from read_models.keys import Sort
+from read_models.listing import Listing, before, behind
 from read_models.records import HistoryEntry
 from user_directory_events import (
     CannotEvolve,
     Gone,
+    UniqueField,
     User,
     UserErased,
     UserEvent,
     UserState,
-    comparable_email,
-    encode,
+    comparable,
     evolve,
 )
 
@@ -44,6 +50,7 @@ class MemoryDirectory:
         self.marks: dict[tuple[str, str], tuple[int, str]] = {}
         self.unavailable: str | None = None
         self.asked = 0
+        self.most_counted: int | None = None
 
     def put(self, state: User | Gone, partition: int = 0, offset: int | None = None) -> None:
         offset = self.positions[partition] if offset is None else offset
@@ -55,7 +62,7 @@ class MemoryDirectory:
         state = self.users.get(event.subject, (None, 0, 0))[0]
         if isinstance(event, UserErased):
             self.histories.pop(event.subject, None)
-        entry = HistoryEntry(event.id, self.positions[partition], timestamp, encode(event)[1])
+        entry = HistoryEntry.of(event, offset=self.positions[partition], timestamp=timestamp)
         self.histories.setdefault(event.subject, []).append(entry)
         # As the projector: what does not fit the state before it changes nothing.
         with suppress(CannotEvolve):
@@ -70,26 +77,34 @@ class MemoryDirectory:
             raise UserGone("The user was deleted.")
         return FoundUser(state.to_json(), str(state.version), token(LOG_ID, partition, offset))
 
-    async def owner_of_email(self, comparable: str, seen: ConsistencyToken | None) -> UserPage:
-        self._check(seen)
-        owner = self._owner(comparable)
-        return self._page([owner] if owner else [], None)
-
     async def list_users(self, query: ListQuery, seen: ConsistencyToken | None) -> UserPage:
         self._check(seen)
-        users = sorted(self._active(), key=place, reverse=query.newest_first)
-        if query.after is not None:
-            after = query.after
-            users = [user for user in users if (place(user) < after if query.newest_first else place(user) > after)]
-        page = users[: query.limit]
-        return self._page(page, place(page[-1]) if len(users) > query.limit else None)
+        start, sort, limit = query.start, query.sort, query.limit
+        backwards = start is not None and start.backwards
+        downwards = query.descending != backwards
+        users = sorted(self._matching(query.filters), key=lambda user: place(user, sort), reverse=downwards)
+        if start is not None:
+            users = [user for user in users if (place(user, sort) < start.boundary) == downwards]
+        page = users[:limit]
+        beyond = before if downwards else behind
+        further = Start(beyond(sort, place(page[-1], sort)), backwards) if len(users) > limit else None
+        back = None if start is None else Start(start.boundary, not backwards)
+        if backwards:
+            page, further, back = page[::-1], back, further
+        return UserPage([user.to_json() for user in page], back, further, self._token())
+
+    async def count_users(self, filters: Filters, seen: ConsistencyToken | None) -> UserCount:
+        self._check(seen)
+        count = len(self._matching(filters))
+        at_least = self.most_counted is not None and count > self.most_counted
+        return UserCount(self.most_counted or count if at_least else count, at_least, self._token())
 
     async def lookup(
         self, ids: Sequence[str], comparable_emails: Sequence[str], seen: ConsistencyToken | None
     ) -> LookedUp:
         self._check(seen)
         by_id = [self._document(self.users.get(user_id, (None, 0, 0))[0]) for user_id in ids]
-        by_email = [self._document(self._owner(email)) for email in comparable_emails]
+        by_email = [self._document(self._owner("email", email)) for email in comparable_emails]
         return LookedUp(by_id + by_email, self._token())
 
     async def history(self, user_id: str, start: int, stop: int | None, seen: ConsistencyToken | None) -> HistoryPart:
@@ -107,12 +122,22 @@ class MemoryDirectory:
     def _active(self) -> list[User]:
         return [state for state, _, _ in self.users.values() if isinstance(state, User)]
 
-    def _page(self, users: list[User], last: str | None) -> UserPage:
-        return UserPage([user.to_json() for user in users], last, self._token())
+    def _matching(self, filters: Filters) -> list[User]:
+        users = self._active()
+        if filters.email is not None:
+            users = [user for user in users if self._owns(user, "email", filters.email)]
+        if filters.external_id is not None:
+            users = [user for user in users if self._owns(user, "external_id", filters.external_id)]
+        return [user for user in users if _meets(Listing.of(user), filters)]
 
-    def _owner(self, comparable: str) -> User | None:
-        claimants = [user for user in self._active() if comparable_email(user.email) == comparable]
-        return min(claimants, key=lambda user: self.marks.get((comparable, user.id), (0, "")), default=None)
+    def _owns(self, user: User, field: UniqueField, value: str) -> bool:
+        return user == self._owner(field, value)
+
+    def _owner(self, field: UniqueField, value: str) -> User | None:
+        claimants = [
+            user for user in self._active() if (own := getattr(user, field)) and comparable(field, own) == value
+        ]
+        return min(claimants, key=lambda user: self.marks.get((value, user.id), (0, "")), default=None)
 
     def _history(self, user_id: str) -> list[HistoryEntry]:
         if user_id not in self.histories:
@@ -138,9 +163,19 @@ class MemoryDirectory:
             raise NotYetVisible("too old")
 
 
-def place(user: User) -> str:
-    """Return the user's place in the order of creation."""
-    return user.created_at + user.id
+def place(user: User, sort: Sort = "created_at") -> bytes:
+    """Return the user's place in an order."""
+    return Listing.of(user).member(sort, raw_id(user.id))
+
+
+def _meets(listing: Listing, filters: Filters) -> bool:
+    return (
+        filters.status in (None, listing.status)
+        and (filters.created_from is None or filters.created_from <= listing.created)
+        and (filters.created_before is None or filters.created_before > listing.created)
+        and (filters.updated_from is None or filters.updated_from <= listing.updated)
+        and all(any(word.startswith(start) for word in listing.words) for start in filters.words)
+    )
 
 
 def make_user(number: int, *, created_at: str = "2026-11-24T08:30:00.123Z", **fields: object) -> User:
