@@ -113,6 +113,7 @@ def _tell_findings(findings: Findings, registration: Registration, say: Say) -> 
     kinds = Counter(type(outcome) for outcome in registration.outcomes)
     say(f"  {findings.equal:>7,} of {kinds[Registered]:,} accepted ones read back equal, by id and by e-mail")
     say(f"  {findings.listed:>7,} of {kinds[Registered]:,} accepted ones found in the list exactly once")
+    say(f"  {findings.found:>7,} of {findings.words:,} words of their names find everybody who has them")
     say(f"  {findings.owned:>7,} of {kinds[Taken]:,} repeated addresses belong to exactly one user")
     say(f"  {findings.told_why:>7,} of {kinds[Invalid]:,} invalid ones are told why")
     for fault, count in findings.faults.most_common():

@@ -31,6 +31,8 @@ class Findings:
     owned: int = 0
     told_why: int = 0
     listed: int = 0
+    words: int = 0
+    found: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
 
@@ -41,11 +43,15 @@ def list_everybody(client: PatientClient, token: str | None = None) -> list[User
         WrongAnswer: a page was refused.
         GaveUp: a page did not come.
     """
+    return _pages(client, "", token)
+
+
+def _pages(client: PatientClient, query: str, token: str | None) -> list[User]:
     headers = {**_WAIT, "Consistency-Token": token} if token else {}
     users: list[User] = []
     cursor = ""
     while True:
-        answer = client.ask("GET", f"/users?limit={_LIMIT}{cursor}", headers=headers)
+        answer = client.ask("GET", f"/users?limit={_LIMIT}{query}{cursor}", headers=headers)
         if answer.status != 200:
             raise WrongAnswer(f"a page of the list was answered {answer.status}")
         page = answer.json()
@@ -81,6 +87,7 @@ def check(registration: Registration, crowd: Crowd, before: Iterable[User]) -> F
         findings.faults[str(error)] += 1
     else:
         _check_list(everybody, ours, told_of, _addresses(outcomes), findings)
+    _check_search(outcomes, crowd, token, findings)
     findings.faults = +findings.faults  # without the zeros
     return findings
 
@@ -140,6 +147,28 @@ def _taken(client: PatientClient, outcome: Taken, token: str | None, told_of: se
     if owners[0]["id"] not in told_of:
         return "refused as a repeated address, which a user owns whom no answer has told of"
     return None
+
+
+def _check_search(outcomes: Sequence[Outcome], crowd: Crowd, token: str | None, findings: Findings) -> None:
+    """Search for each word of each name, as it is spelled, and expect everybody who has it."""
+    owners: dict[str, set[str]] = defaultdict(set)
+    for outcome in outcomes:
+        if isinstance(outcome, Registered):
+            for word in outcome.person.name.split():
+                if any(map(str.isalnum, word)):
+                    owners[word].add(outcome.user_id)
+
+    def search(client: PatientClient, word: str) -> set[str]:
+        try:
+            return {user["id"] for user in _pages(client, f"&fields=id&q={quote(word)}", token)}
+        except (GaveUp, WrongAnswer):
+            return set()
+
+    words = sorted(owners)
+    findings.words = len(words)
+    for word, ids in zip(words, crowd.each(search, words), strict=True):
+        findings.found += owners[word] <= ids
+        findings.faults["registered, and not found by a word of the name"] += len(owners[word] - ids)
 
 
 def _addresses(outcomes: Sequence[Outcome]) -> set[str]:

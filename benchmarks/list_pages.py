@@ -1,0 +1,252 @@
+"""What a page of a list costs, shallow and deep, in a small directory and in a large one; and what the indexes weigh.
+
+    python -m benchmarks.list_pages                 100,000 users
+    python -m benchmarks.list_pages --users 1000000
+
+It runs a Redis and a query API of its own. The users are projected straight into Redis, by the projector's own
+calculation. Pages are read over HTTP, one at a time, 50 users each; a deep page is the 10,000th, or that in the middle
+where there are not so many, which is counted in the order, whatever the filter leaves of it.
+"""
+
+import argparse
+import http.client
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from redis import Redis
+
+from benchmarks.crowded_directory import PARTITIONS, PREFIX, CrowdedDirectory, address_of, created_ms, name_of
+from devstack import servers
+from query_api.cursors import Cursor
+from query_api.directory import Start
+from query_api.list_parameters import read_users_query
+from read_models.listing import SORTS, before, behind
+from user_directory_events.timestamps import from_milliseconds
+
+_SMALL: Final = 10_000
+_DEEP_USERS: Final = 500_000
+_SUSPENDED_EACH: Final = 100
+_FURTHER_EVENTS: Final = 10_000
+_BUDGET_BYTES: Final = 2048
+_READY_SECONDS: Final = 60
+_KEYS_SAMPLED: Final = 1000
+
+Query = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds."""
+
+    p50: float
+    p99: float
+
+
+class Reader:
+    """Reads pages over one connection."""
+
+    def __init__(self, port: int, rounds: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._rounds = rounds
+
+    def measure(self, *queries: Query) -> list[Times]:
+        """Read the pages of several queries by turns."""
+        durations: list[list[float]] = [[] for _ in queries]
+        for turn in range(-5, self._rounds):
+            for query, of_query in zip(queries, durations, strict=True):
+                began = time.perf_counter()
+                self.get(f"/users?{urlencode(query)}")
+                if turn >= 0:
+                    of_query.append((time.perf_counter() - began) * 1000)
+        return [Times(*(sorted(some)[int(len(some) * share)] for share in (0.5, 0.99))) for some in durations]
+
+    def get(self, path: str) -> None:
+        """Read one answer."""
+        self._connection.request("GET", path)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != http.client.OK:
+            raise SystemExit(f"{path}: {answer.status} {body[:200]!r}")
+
+
+def cases(users: int) -> dict[str, Query]:
+    """Return what is asked: each order, each filter alone, and some filters in an order other than their own."""
+    half = from_milliseconds(created_ms(users // 2))
+    start = from_milliseconds(created_ms(0))
+    last = from_milliseconds(created_ms(users - users // 100))
+    given, family = (name.lower() for name in name_of(users // 3))
+    orders = {f"sort={sign}{sort}": {"sort": f"{sign}{sort}"} for sort in SORTS for sign in ("", "-")}
+    alone = {
+        "email": {"email": address_of(users // 2)},
+        "external_id": {"external_id": f"hr-{users // 200 * 100}"},
+        "status=active": {"status": "active"},
+        "status=suspended": {"status": "suspended"},
+        "q: a given name": {"q": given},
+        "q: a family name": {"q": family},
+        "q: three letters": {"q": given[:3]},
+        "q: one letter": {"q": given[:1]},
+        "q: everybody's word": {"q": "example"},
+        "created_after: all": {"created_after": start},
+        "created_after: half": {"created_after": half},
+        "created_before: half": {"created_before": half},
+        "updated_after: all": {"updated_after": start},
+        "updated_after: 1 %": {"updated_after": last},
+    }
+    in_another_order = {
+        "status=suspended, by name": {"status": "suspended", "sort": "name"},
+        "q: a given name, by name": {"q": given, "sort": "name"},
+        "q: three letters, by e-mail": {"q": given[:3], "sort": "email"},
+        "updated_after: 1 %, by name": {"updated_after": last, "sort": "name"},
+        "created_before: half, by name": {"created_before": half, "sort": "name"},
+    }
+    combined = {
+        "q: two words": {"q": f"{given[:4]} {family[:4]}"},
+        "q and status=suspended": {"q": given, "status": "suspended"},
+    }
+    return orders | alone | in_another_order | combined
+
+
+def deep(query: Query, directory: CrowdedDirectory, redis: Redis) -> Query:
+    """Return the query for a deep page."""
+    read = read_users_query(query)
+    sort, descending = read.page.sort, read.page.descending
+    rank = min(_DEEP_USERS, len(directory) // 2)
+    members: Any = redis.zrange(directory.keys.sorted_by(sort), rank, rank, desc=descending)
+    boundary = before(sort, members[0]) if descending else behind(sort, members[0])
+    return {**query, "cursor": str(Cursor.at(read.identity, Start(boundary)))}
+
+
+def grow(directory: CrowdedDirectory, up_to: int, say: Callable[[str], None]) -> None:
+    """Register users up to a number."""
+    began = time.monotonic()
+    for count in directory.register(up_to):
+        if count % 100_000 == 0:
+            say(f"  {count:,} users after {time.monotonic() - began:.0f} s")
+
+
+def suspend(directory: CrowdedDirectory, first: int) -> None:
+    """Suspend one user in a hundred of those from a number on."""
+    directory.suspend(range(first, len(directory), _SUSPENDED_EACH))
+
+
+def weigh(directory: CrowdedDirectory, redis: Redis, empty: int) -> None:
+    """Print the bytes of a user, by what they are for."""
+    users = len(directory)
+    whole = used(redis) - empty
+    print(f"\nRedis memory of {users:,} users with one event each, everything included (budget {_BUDGET_BYTES}):")
+    print(f"  {whole / users:8.1f} bytes a user")
+    told = 0.0
+    for name, index in indexes(directory).items():
+        bytes_a_user = int(redis.memory_usage(index, samples=_KEYS_SAMPLED) or 0) / users
+        told += bytes_a_user
+        print(f"  {bytes_a_user:8.1f}   {name}: {redis.zcard(index) / users:.3f} members a user")
+    feed = sum(int(redis.memory_usage(directory.keys.changes(partition)) or 0) for partition in range(PARTITIONS))
+    told += feed / users
+    print(f"  {feed / users:8.1f}   change feed, {feed / 1e6:.1f} MB whatever the number of users")
+    for kind, name in (("u", "record and document"), ("h", "history")):
+        found = redis.scan_iter(match=f"{directory.keys.prefix}:{kind}:*", count=_KEYS_SAMPLED)
+        sizes = [int(redis.memory_usage(key) or 0) for key, _ in zip(found, range(_KEYS_SAMPLED), strict=False)]
+        told += sum(sizes) / len(sizes)
+        print(f"  {sum(sizes) / len(sizes):8.1f}   {name}")
+    print(f"  {whole / users - told:8.1f}   hash tables and rounding, of which MEMORY USAGE does not tell")
+
+
+def indexes(directory: CrowdedDirectory) -> dict[str, str]:
+    """Return the keys of the indexes that every user is in, by what they are for."""
+    keys = directory.keys
+    return {
+        "by creation": keys.sorted_by("created_at"),
+        "by change": keys.sorted_by("updated_at"),
+        "by name": keys.sorted_by("name"),
+        "by e-mail, with the claims": keys.claims("email"),
+        "external ids": keys.claims("external_id"),
+        "words": keys.words,
+        "shared starts of words": keys.shared_starts,
+    }
+
+
+def used(redis: Redis) -> int:
+    """Return the bytes that Redis uses."""
+    return int(redis.info("memory")["used_memory"])
+
+
+@contextmanager
+def query_api(redis_url: str) -> Iterator[int]:
+    """Run a query API; yield its port."""
+    port = servers.free_port()
+    environment = os.environ | {
+        "REDIS_URL": redis_url,
+        "REDIS_KEY_PREFIX": PREFIX,
+        "QUERY_API_PORT": str(port),
+        "ACCESS_LOG": "false",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "query_api"], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        wait_until_ready(port, process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until the query API is ready."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.client.OK:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    raise SystemExit("the query API does not become ready")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Load, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.list_pages", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--users", type=int, default=100_000, help="how many in the large directory (default: 100000)")
+    parser.add_argument("--rounds", type=int, default=300, help="how often each page is read (default: 300)")
+    asked = parser.parse_args(arguments)
+    with servers.redis(options={"save": ""}) as server, Redis.from_url(server.url) as redis:
+        empty = used(redis)
+        directory = CrowdedDirectory(server.url)
+        with query_api(server.url) as port:
+            reader = Reader(port, asked.rounds)
+            grow(directory, _SMALL, print)
+            suspend(directory, 0)
+            small = {name: reader.measure(query)[0] for name, query in cases(_SMALL).items()}
+            grow(directory, asked.users, print)
+        weigh(directory, redis, empty)
+        weight = used(redis)
+        directory.update(range(_FURTHER_EVENTS))
+        print(f"  {(used(redis) - weight) / _FURTHER_EVENTS:8.1f} bytes a further event")
+        suspend(directory, _SMALL)
+        with query_api(server.url) as port:
+            reader = Reader(port, asked.rounds)
+            print(f"\nPages of 50 users over HTTP, in ms; {asked.users:,} users, and the first page with {_SMALL:,}:")
+            print(f"{'':32} {'first page':>16} {'deep page':>16} {'deep/first':>12} {'first/small':>12}")
+            print(f"{'':32} {'p50':>8}{'p99':>8} {'p50':>8}{'p99':>8} {'p50':>6}{'p99':>6} {'p50':>6}{'p99':>6}")
+            for name, query in cases(asked.users).items():
+                first, far = reader.measure(query, deep(query, directory, redis))
+                was = small[name]
+                print(
+                    f"{name:32} {first.p50:8.2f}{first.p99:8.2f} {far.p50:8.2f}{far.p99:8.2f} "
+                    f"{far.p50 / first.p50:6.2f}{far.p99 / first.p99:6.2f} "
+                    f"{first.p50 / was.p50:6.2f}{first.p99 / was.p99:6.2f}"
+                )
+
+
+if __name__ == "__main__":
+    main()
