@@ -29,7 +29,8 @@ from user_directory_events import UniqueField
 
 _USERS_A_CALL: Final = 500
 _MEMBERS_A_CALL: Final = 2000
-_MOST_WORDS: Final = 50
+_MOST_WORDS: Final = 100
+_MEMBERS_PER_USER: Final = 10
 _FEW_RECORDS: Final = 200
 
 T = TypeVar("T", bound=Answer)
@@ -157,21 +158,30 @@ class _AnswerInParts:
 
     async def _by_word(self, plan: Walk, word: str, limit: int) -> _Found | None:
         """Return users with words that begin so, by creation; None: too many words do."""
-        found = await self._ask(
-            partial(
-                list_calls.word_members,
-                start=word,
-                low=plan.where.low,
-                high=plan.where.high,
-                downwards=plan.downwards,
-                most=limit + 1,
-                words=_MOST_WORDS,
+        where, downwards = plan.where, plan.downwards
+        members: list[bytes] = []
+        while True:
+            found = await self._ask(
+                partial(
+                    list_calls.word_members,
+                    start=word,
+                    where=where,
+                    downwards=downwards,
+                    most=limit + 1,
+                    about=_MEMBERS_PER_USER * (limit + 1),
+                    words=_MOST_WORDS,
+                )
             )
-        )
-        if found.members is None:
-            return None
-        # A user may have several words that begin so.
-        members = sorted(set(found.members), reverse=plan.downwards)
+            if found.members is None:
+                return None
+            # A user may have several words that begin so.
+            some = sorted(set(found.members), reverse=downwards)
+            # What is behind the last member read of a word may not be the next one.
+            edge = (max if downwards else min)(found.last, default=None)
+            members += some if edge is None else some[: some.index(edge) + 1]
+            if edge is None or len(members) > limit:
+                break
+            where = where.meet(*((b"", edge) if downwards else (edge + b"\0", b"")))
         users = [member[-RAW_BYTES:] for member in members[:limit]]
         picked = await self._ask(partial(list_calls.pick, users=users, condition=plan.condition, whole=True))
         further = _beyond("created_at", members[limit - 1], plan) if len(members) > limit else None

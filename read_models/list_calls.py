@@ -92,10 +92,14 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class WordMembers:
-    """Members of the index by creation, in no order; None: too many words begin so."""
+    """Members of the index by creation, in no order; None: too many words begin so.
+
+    `last` are the last members read of each word that may have more.
+    """
 
     positions: Sequence[int]
     members: Sequence[bytes] | None
+    last: Sequence[bytes]
 
 
 def walk(
@@ -137,17 +141,26 @@ def word_members(
     seen: Mapping[int, int],
     *,
     start: str,
-    low: bytes,
-    high: bytes,
+    where: Range,
     downwards: bool,
     most: int,
+    about: int,
     words: int,
 ) -> Call[WordMembers]:
-    """Find the first users by creation of each word that begins so, at most `most` of a word, if there are few `words`.
+    """Find the first users by creation of each word that begins so, if there are not more than so many `words`.
 
-    `low` and `high` are boundaries in the index by creation.
+    Args:
+        keys: the names of the keys.
+        source: the generation to read.
+        seen: as above.
+        start: the beginning.
+        where: a range of the index by creation.
+        downwards: from the end of the range to its beginning.
+        most: most users of a word.
+        about: users of all words, of each the same number.
+        words: most words.
     """
-    arguments: list[Argument] = [start, low, high, int(downwards), most, words]
+    arguments: list[Argument] = [start, where.low, where.high, int(downwards), most, about, words]
     return reading(scripts.WORD_MEMBERS, keys, source, source.generation.words, arguments, seen, _word_members)
 
 
@@ -198,5 +211,5 @@ def _values(reply: list[Any]) -> Values:
 
 
 def _word_members(reply: list[Any]) -> WordMembers:
-    _, positions, found = reply
-    return WordMembers(list(map(int, positions)), found)
+    _, positions, found, last = reply
+    return WordMembers(list(map(int, positions)), found, last)

@@ -135,7 +135,8 @@ def test_so_it_is_when_a_page_may_look_at_a_few_users_only(
     async def use(world: ProjectedWorld) -> None:
         await read_while_they_live(Reader(world, People(), query), life, later, limits, full=False)
 
-    with bounds(candidates=5, users=2, members=2, words=1, records=1, gathers=way == "gather"):
+    words = 1 if way == "walk" else 5
+    with bounds(candidates=5, users=2, members=2, words=words, records=1, gathers=way == "gather"):
         redis_worlds.run(use)
 
 
@@ -188,6 +189,7 @@ def bounds(*, candidates: int, users: int, members: int, words: int, records: in
         patch.setattr(redis_lists, "_USERS_A_CALL", users)
         patch.setattr(redis_lists, "_MEMBERS_A_CALL", members)
         patch.setattr(redis_lists, "_MOST_WORDS", words)
+        patch.setattr(redis_lists, "_MEMBERS_PER_USER", 1)
         patch.setattr(redis_lists, "_FEW_RECORDS", records)
         patch.setattr(list_plan, "is_cheaper_gathered", lambda *_: gathers)
         yield
