@@ -48,6 +48,11 @@ def walk(query: ListQuery) -> Walk:
     return Walk(where, downwards, left)
 
 
+def everybody() -> Range:
+    """Return all users."""
+    return Range(KEYS.sorted_by("created_at"))
+
+
 def word_alone(query: ListQuery) -> str | None:
     """Return the one word, if nothing else is asked for but times of creation, by which the list is sorted."""
     others = replace(query.filters, words=(), created_from=None, created_before=None)
@@ -72,7 +77,6 @@ def candidates(filters: Filters) -> list[Range]:
 
 def exact_count(filters: Filters) -> Count | None:
     """Return how the users who meet one filter are counted without looking at them; None: there are several filters."""
-    everybody = Range(KEYS.sorted_by("created_at"))
     suspended = Range(KEYS.suspended_by("created_at"))
     times = [_times(replace(filters, status=None), sort) for sort in ("created_at", "updated_at")]
     single: list[Count] = [Count(where) for where in times if where is not None]
@@ -80,18 +84,18 @@ def exact_count(filters: Filters) -> Count | None:
         of_word = word_range(word)
         single.append(Count(Range(KEYS.words, *of_word), [Range(KEYS.shared_starts, *of_word)]))
     if filters.status is not None:
-        single.append(Count(suspended) if filters.status == "suspended" else Count(everybody, [suspended]))
+        single.append(Count(suspended) if filters.status == "suspended" else Count(everybody(), [suspended]))
     if len(single) > 1:
         return None
-    return single[0] if single else Count(everybody)
+    return single[0] if single else Count(everybody())
 
 
-def is_cheaper_gathered(fewest: int, total: int, limit: int) -> bool:
-    """Say whether to gather candidates instead of walking through `total` users until `limit` are found.
+def is_cheaper_gathered(candidates: int, walked: int, everybody: int, limit: int) -> bool:
+    """Say whether to gather candidates instead of walking, through `walked` users at most, until `limit` are found.
 
-    If the candidates are spread evenly, a walk meets one in `total / fewest` users, and not all of them are wanted.
+    If the candidates are spread evenly, a walk meets one in `everybody / candidates` users, and not all are wanted.
     """
-    return fewest <= MOST_CANDIDATES and fewest * fewest <= limit * total
+    return candidates <= min(MOST_CANDIDATES, walked) and candidates * candidates <= limit * everybody
 
 
 def _times(filters: Filters, sort: Sort) -> Range | None:

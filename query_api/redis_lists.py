@@ -10,7 +10,7 @@ A call looks at a few hundred users, so that Redis serves others in between; a p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -91,9 +91,10 @@ class _AnswerInParts:
                 return found
         candidates = list_plan.candidates(filters)
         if candidates:
-            total, *sizes = await self._measure([list_plan.walk(_from_the_start(query)).where, *candidates])
+            whole = list_plan.walk(replace(query, start=None)).where
+            walked, everybody, *sizes = await self._measure([whole, list_plan.everybody(), *candidates])
             fewest = min(sizes)
-            if list_plan.is_cheaper_gathered(fewest, total, limit):
+            if list_plan.is_cheaper_gathered(fewest, walked, everybody, limit):
                 found = await self._gather(query, plan, candidates[sizes.index(fewest)])
                 if found is not None:
                     return found
@@ -241,10 +242,6 @@ class _AnswerInParts:
 def _unique_values(filters: Filters) -> list[tuple[UniqueField, str]]:
     values: list[tuple[UniqueField, str | None]] = [("email", filters.email), ("external_id", filters.external_id)]
     return [(field, value) for field, value in values if value is not None]
-
-
-def _from_the_start(query: ListQuery) -> ListQuery:
-    return ListQuery(query.limit, query.sort, query.descending, query.filters)
 
 
 def _member(sort: Sort, user: bytes, record: bytes) -> bytes:

@@ -16,12 +16,12 @@ local function condition(at)
   end
   local times = created or until_created or updated
   return function(record)
-    local letter, listing = string.match(record or '', '^%S+ %S+ %S+ A %S+ (%l)([^\n]*)')
+    local letter, first = string.match(record or '', '^%S+ %S+ %S+ A %S+ (%l)()')
     if not letter or (status ~= '' and letter ~= status) then
       return false
     end
     if times then
-      local at_creation, age = string.match(listing, '^(%d+) (%-?%d+)')
+      local at_creation, age = string.match(record, '^(%d+) (%-?%d+)', first)
       at_creation = tonumber(at_creation)
       if (created and at_creation < created) or (until_created and at_creation >= until_created)
         or (updated and at_creation + tonumber(age) < updated) then
@@ -29,9 +29,11 @@ local function condition(at)
       end
     end
     if count > 0 then
-      local _, behind_times = string.find(listing, '^%d+ %-?%d+')
+      local _, before_words = string.find(record, '^%d+ %-?%d+', first)
+      local document = string.find(record, '\n', 1, true)
       for i = 1, count do
-        if not string.find(listing, words[i], behind_times + 1, true) then
+        local at_word = string.find(record, words[i], before_words + 1, true)
+        if not at_word or at_word > document then
           return false
         end
       end

@@ -16,7 +16,7 @@ local records = count > 0 and redis.call('MGET', unpack(names)) or {}
 for i = 1, count do
   if meets(records[i]) then
     users[#users + 1] = ARGV[first + i - 1]
-    picked[#picked + 1] = ARGV[2] == '1' and records[i] or string.match(records[i], '^[^\n]*')
+    picked[#picked + 1] = ARGV[2] == '1' and records[i] or string.sub(records[i], 1, string.find(records[i], '\n', 1, true) - 1)
   end
 end
 return {'picked', found, users, picked}
