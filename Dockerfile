@@ -6,8 +6,8 @@ FROM ${BASE_IMAGE} AS build
 WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements/runtime.txt .
-RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --require-hashes \
-        -r runtime.txt \
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --no-deps \
+        --require-hashes -r runtime.txt \
     && /opt/venv/bin/pip uninstall --yes --quiet pip \
     && find /opt/venv -type d -name tests -prune -exec rm -rf {} +
 COPY events/user_directory_events /app/user_directory_events

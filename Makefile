@@ -43,6 +43,7 @@ check: $(VENV)/dev.stamp ## Format, lint, types, import rules, unit and property
 	$(PY) -m ruff check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
+	$(PY) -m pip check
 	$(PY) -m pytest tests/unit tests/property
 
 .PHONY: test
@@ -112,10 +113,11 @@ $(VENV)/pyvenv.cfg:
 		echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian: apt install python3-venv)" >&2; \
 		exit 1; }
 
-# $(1): the lock to install.
+# $(1): the lock to install. It names everything that is needed, so pip resolves nothing: given the chance, older ones take
+# a newer release of a package that another asks for with an extra, and then refuse it as not pinned.
 define install
 	@echo "Installing $$(grep -c '==' $(1)) locked packages from $(1) ..."
-	@{ $(PIP) --require-hashes -r $(1) && $(PIP) --no-deps --no-build-isolation -e ./events -e .; } \
+	@{ $(PIP) --no-deps --require-hashes -r $(1) && $(PIP) --no-deps --no-build-isolation -e ./events -e .; } \
 		2>$(VENV)/install.log || { grep -h '^ERROR' $(VENV)/install.log | tail -n 1; \
 		echo "The packages could not be installed: check the network and run make again; all of pip's words: $(VENV)/install.log"; \
 		exit 1; } >&2

