@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from read_models import scripts
 from read_models.calls import Argument, Call, Key
@@ -10,6 +10,8 @@ from read_models.ids import raw_id, shorten
 from read_models.keys import Keys
 from read_models.records import IdempotentOutcome, LivePointer, UserRecord
 from user_directory_events import UniqueField
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,22 @@ class Idempotency:
     actor: str
     key: str
     request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one event needs to be reserved.
+
+    `version` is the user's version that the decision was made on, the event's sequence is the next; `unique_values` are
+    those that the event claims anew, in their comparable form.
+    """
+
+    event_id: str
+    user_id: str
+    partition: int
+    version: int
+    unique_values: Sequence[tuple[UniqueField, str]]
+    idempotency: Idempotency | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +100,9 @@ class DoneUnderKey:
     outcome: IdempotentOutcome
 
 
+ReserveReply = Reserved | VersionMoved | Taken | Held | DoneUnderKey | PendingUnderKey
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an event; `offset` where it was accepted."""
@@ -114,43 +135,55 @@ def reserve(
     unique_values: Sequence[tuple[UniqueField, str]],
     idempotency: Idempotency | None,
     lifetime_ms: int,
-) -> Call[Reserved | VersionMoved | Taken | Held | DoneUnderKey | PendingUnderKey]:
-    """Reserve what an event needs.
+) -> Call[ReserveReply]:
+    """Reserve what one event needs; see `Wanted` and `reserve_all`."""
+    wanted = Wanted(event_id, user_id, partition, version, unique_values, idempotency)
+    return _only(reserve_all(keys, live, process, [wanted], lifetime_ms=lifetime_ms))
+
+
+def reserve_all(
+    keys: Keys, live: LivePointer, process: str, wanted: Sequence[Wanted], *, lifetime_ms: int
+) -> Call[list[ReserveReply]]:
+    """Reserve what events need, one after the other in one step.
 
     Args:
-        version: the user's version that the decision was made on; the event's sequence is the next.
-        unique_values: the values that the event claims anew, in their comparable form.
-        lifetime_ms: from Redis's clock to the event's deadline.
+        keys: the names of all keys.
+        live: the live generation.
+        process: who is to be woken when what holds an event back, or the event itself, is settled.
+        wanted: what the events need. One takes 20 µs of Redis's time, and the step should take less than 2 ms.
+        lifetime_ms: from Redis's clock to the events' deadline.
     """
     generation = keys.generation(live.generation)
-    names: list[Key] = [
-        keys.live,
-        keys.guard,
-        generation.user(user_id),
-        keys.reserved_version(user_id),
-        keys.reservations(partition),
-    ]
-    for field, value in unique_values:
-        names += [generation.claims(field), keys.reserved_value(field, value)]
-    if idempotency is not None:
-        names += _idempotency_keys(keys, live, idempotency)
+    names: list[Key] = [keys.live, keys.guard]
     arguments: list[Argument] = [
         live.identity,
         keys.reservation,
         generation.partition_prefix,
         process,
-        event_id,
-        user_id,
-        partition,
-        version,
         lifetime_ms,
-        len(unique_values),
-        idempotency.request_hash if idempotency else "",
-        raw_id(user_id),
-        *(value for _, value in unique_values),
+        len(wanted),
     ]
-    fields = [field for field, _ in unique_values]
-    return Call(scripts.RESERVE, names, arguments, lambda reply: _parse_reserve(reply, fields))
+    for one in wanted:
+        names += (
+            generation.user(one.user_id),
+            keys.reserved_version(one.user_id),
+            keys.reservations(one.partition),
+        )
+        for field, value in one.unique_values:
+            names += (generation.claims(field), keys.reserved_value(field, value))
+        if one.idempotency is not None:
+            names += _idempotency_keys(keys, live, one.idempotency)
+        arguments += (
+            one.event_id,
+            one.user_id,
+            one.partition,
+            one.version,
+            len(one.unique_values),
+            one.idempotency.request_hash if one.idempotency else "",
+            raw_id(one.user_id),
+            *(value for _, value in one.unique_values),
+        )
+    return Call(scripts.RESERVE, names, arguments, lambda replies: _parse_reserve(replies, wanted))
 
 
 def release(keys: Keys, partition: int, event_id: str) -> Call[None]:
@@ -161,17 +194,27 @@ def release(keys: Keys, partition: int, event_id: str) -> Call[None]:
 
 def outcome(keys: Keys, live: LivePointer, event: EventRef) -> Call[Outcome]:
     """Ask what became of an event."""
+    return _only(outcomes(keys, live, [event]))
+
+
+def outcomes(keys: Keys, live: LivePointer, events: Sequence[EventRef]) -> Call[list[Outcome]]:
+    """Ask what became of events."""
     generation = keys.generation(live.generation)
-    names: list[Key] = [
-        keys.live,
-        keys.guard,
-        generation.user(event.user_id),
-        generation.history(event.user_id),
-        generation.partition(event.partition),
-    ]
-    arguments: list[Argument] = [live.identity, event.event_id, event.sequence, event.deadline, event.epoch]
-    arguments.append(shorten(event.event_id))
-    return Call(scripts.OUTCOME, names, arguments, _parse_outcome)
+    names: list[Key] = [keys.live, keys.guard]
+    arguments: list[Argument] = [live.identity, len(events)]
+    for event in events:
+        names += (
+            generation.user(event.user_id),
+            generation.history(event.user_id),
+            generation.partition(event.partition),
+        )
+        arguments += (event.event_id, event.sequence, event.deadline, event.epoch, shorten(event.event_id))
+    return Call(scripts.OUTCOME, names, arguments, lambda replies: [_parse_outcome(reply) for reply in replies])
+
+
+def _only(call: Call[list[T]]) -> Call[T]:
+    """Return a call for one as a call with one result."""
+    return Call(call.script, call.keys, call.arguments, lambda replies: call.parse(replies)[0])
 
 
 def _idempotency_keys(keys: Keys, live: LivePointer, idempotency: Idempotency) -> list[str]:
@@ -201,16 +244,18 @@ def _parse_key(reply: list[Any]) -> DoneUnderKey | PendingUnderKey:
     raise AssertionError(f"unknown reply {reply[0]!r}")
 
 
-def _parse_reserve(
-    reply: list[Any], fields: Sequence[UniqueField]
-) -> Reserved | VersionMoved | Taken | Held | DoneUnderKey | PendingUnderKey:
+def _parse_reserve(replies: list[Any], wanted: Sequence[Wanted]) -> list[ReserveReply]:
+    return [_parse_one_reserve(reply, one) for reply, one in zip(replies, wanted, strict=True)]
+
+
+def _parse_one_reserve(reply: list[Any], wanted: Wanted) -> ReserveReply:
     match reply:
         case [b"reserved", epoch, deadline]:
             return Reserved(epoch.decode(), int(deadline))
         case [b"version_moved"]:
             return VersionMoved()
         case [b"taken", index]:
-            return Taken(fields[index])
+            return Taken(wanted.unique_values[index][0])
         case [b"held", holder]:
             return Held(_event_ref(holder)[0])
     return _parse_key(reply)

@@ -10,17 +10,14 @@ from read_models.records import HistoryEntry
 from read_models.write_calls import (
     DoneUnderKey,
     EventRef,
-    Held,
     Idempotency,
     Loaded,
     Outcome,
     PendingUnderKey,
-    Reserved,
-    Taken,
-    VersionMoved,
+    ReserveReply,
+    Wanted,
 )
 from tests.memory_read_models import MemoryReadModels
-from user_directory_events import UniqueField
 
 T = TypeVar("T")
 
@@ -33,7 +30,8 @@ class MemoryStore(Store):
         self.broken = False
         self._lifetime_of_events_ms = lifetime_ms
         self._changed = asyncio.Event()
-        models.on_settled = lambda _: self._changed.set()
+        self._watched = {}
+        models.on_settled = self._settled
 
     async def start(self) -> None:
         pass
@@ -48,34 +46,28 @@ class MemoryStore(Store):
     async def load(self, user_id: str, idempotency: Idempotency | None) -> Loaded | DoneUnderKey | PendingUnderKey:
         return await self._ask(lambda: self.models.load_user(user_id, idempotency))
 
-    async def reserve(
-        self,
-        *,
-        event_id: str,
-        user_id: str,
-        partition: int,
-        version: int,
-        unique_values: Sequence[tuple[UniqueField, str]],
-        idempotency: Idempotency | None,
-    ) -> Reserved | VersionMoved | Taken | Held | DoneUnderKey | PendingUnderKey:
+    async def reserve_all(self, wanted: Sequence[Wanted]) -> list[ReserveReply]:
         return await self._ask(
-            lambda: self.models.reserve(
-                event_id=event_id,
-                user_id=user_id,
-                partition=partition,
-                version=version,
-                unique_values=unique_values,
-                idempotency=idempotency,
-                lifetime_ms=self._lifetime_of_events_ms,
-            )
+            lambda: [
+                self.models.reserve(
+                    event_id=one.event_id,
+                    user_id=one.user_id,
+                    partition=one.partition,
+                    version=one.version,
+                    unique_values=one.unique_values,
+                    idempotency=one.idempotency,
+                    lifetime_ms=self._lifetime_of_events_ms,
+                )
+                for one in wanted
+            ]
         )
 
     async def release(self, partition: int, event_id: str) -> None:
         if not self.broken:
             self.models.release(event_id)
 
-    async def outcome(self, event: EventRef) -> Outcome:
-        return await self._ask(lambda: self.models.outcome(event))
+    async def outcomes(self, events: Sequence[EventRef]) -> list[Outcome]:
+        return await self._ask(lambda: [self.models.outcome(event) for event in events])
 
     async def history(self, user_id: str, up_to: int) -> list[HistoryEntry]:
         return await self._ask(lambda: self.models.history_of(user_id)[:up_to])
@@ -92,6 +84,11 @@ class MemoryStore(Store):
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    def _settled(self, event_ids: set[str]) -> None:
+        self._changed.set()
+        for event_id in event_ids & self._watched.keys():
+            self._watched[event_id](event_id)
 
     async def _ask(self, action: Callable[[], T]) -> T:
         # A real store lets others run meanwhile.
