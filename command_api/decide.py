@@ -88,7 +88,7 @@ def decide(state: UserState, command: Command) -> Decision | None:
             raise VersionMismatch(state.version)
         if state is not None:
             raise IdTaken
-        check_fields(command.fields.model_dump(exclude_unset=True))
+        check_fields({name: getattr(command.fields, name) for name in SETTABLE})
         return Decision(UserRegistered, command.fields)
     user = _existing(state, command.if_match)
     match command:

@@ -53,6 +53,7 @@ def run(settings: ProjectorSettings) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: projector.stop())
+    startup.quieten_collector()
     log.info("projecting", extra={"log_id": log_id})
     try:
         projector.run()

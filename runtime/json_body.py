@@ -44,6 +44,8 @@ def parse(raw: bytes) -> Any:
     Raises:
         Problem: `malformed-json`, with the place as a JSON pointer where there is one.
     """
+    if (plain := _parse_plain(raw)) is not None:
+        return plain
     if raw.startswith(b"\xef\xbb\xbf"):
         raise _malformed("The body starts with a byte order mark.")
     try:
@@ -63,6 +65,21 @@ def parse(raw: bytes) -> Any:
     # Decoded UTF-8 holds no surrogate, so only an escape can have brought one in.
     _check(tree, "", MAX_DEPTH, surrogates=r"\u" in text)
     return tree
+
+
+def _parse_plain(raw: bytes) -> Any:
+    """Parse a text that is written as orjson writes it; None: it may be in order all the same.
+
+    A text that comes out again byte by byte holds no name twice, no number out of range and no lone surrogate, so there
+    is nothing left to look for. Half the time of the other way, and many programs write JSON without blanks.
+    """
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        return None
+    try:
+        tree = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return tree if orjson.dumps(tree) == raw else None
 
 
 async def read_body(req: falcon.asgi.Request, limit: int, content_types: Sequence[str]) -> bytes:

@@ -5,7 +5,6 @@ settled before that. The app is built in the worker, so that no client's socket 
 """
 
 import contextlib
-import gc
 import logging
 import os
 import pkgutil
@@ -38,7 +37,6 @@ KEEP_ALIVE_SECONDS: Final = 75
 BACKLOG: Final = 2048
 # After the last request, for the clients to be closed before the arbiter kills what is left.
 CLOSING_SECONDS: Final = 5
-_GC_THRESHOLDS: Final = (50_000, 20, 20)
 
 log = logging.getLogger(__name__)
 
@@ -133,11 +131,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve; a StartupError of a startup hook leaves the way that one of the factory does."""
-        # The app never goes away, so the collector need not look at it again; and requests leave few cycles behind, so
-        # it need not look every 700 objects.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        startup.quieten_collector()
         try:
             super().run()
         except SystemExit:

@@ -1,6 +1,7 @@
 """RFC 3339 timestamps in UTC with milliseconds: one fixed width, so that text order is time order."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -21,7 +22,12 @@ def to_milliseconds(timestamp: str) -> int:
 def from_milliseconds(milliseconds: int) -> str:
     """Return the RFC 3339 timestamp, e.g. `2026-11-24T08:30:00.123Z`, of milliseconds since 1970."""
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{_whole_seconds(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _whole_seconds(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _check(timestamp: str) -> str:

@@ -1,7 +1,11 @@
 import unicodedata
 from typing import Any
 
+import email_validator
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from command_api.requests import UserBody, UserPatch
 from runtime.json_body import validate
@@ -195,3 +199,25 @@ def test_attributes_keep_every_json_value() -> None:
 )
 def test_a_patch_tells_null_from_what_is_not_there(body: dict[str, Any], patch: dict[str, Any]) -> None:
     assert validate(UserPatch, body).to_patch() == patch
+
+
+# --- addresses whose domain is known already
+
+
+_ATOM = st.text("abcXYZ019!#$%&'*+/=?^_`{|}~-.\"@ ü", max_size=70)
+_DOMAIN = st.sampled_from(
+    ["example.org", "EXAMPLE.org", "a.b", "xn--exmple-cua.de", "exämple.de", "localhost", "-a.org"]
+)
+
+
+@given(_ATOM, _DOMAIN, st.booleans())
+def test_the_short_way_says_of_an_address_what_the_library_says(local: str, domain: str, again: bool) -> None:
+    address = f"{local}@{domain}"
+    for _ in range(2 if again else 1):
+        try:
+            email_validator.validate_email(address, check_deliverability=False, strict=True)
+        except email_validator.EmailNotValidError:
+            with pytest.raises(ValidationError):
+                UserBody(email=address, display_name="Jo")
+        else:
+            assert UserBody(email=address, display_name="Jo").email == unicodedata.normalize("NFC", address)

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,36 @@ _documents = st.recursive(_scalars, lambda inner: st.lists(inner) | st.dictionar
 @given(_documents, st.booleans())
 def test_what_is_valid_comes_back_as_it_was(document: Any, escaped: bool) -> None:
     assert parse(json.dumps(document, ensure_ascii=escaped).encode()) == document
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return repr(parse(raw))
+    except Problem as problem:
+        return (problem.slug,)
+
+
+_pieces = st.sampled_from(
+    [
+        *("{", "}", "[", "]", ",", ":", '"a"', '"b"', '"\\ud800"', '"é"', "null", "true", "NaN"),
+        *("1", "-0", "1e400", "1.5", "1e2", "18446744073709551616", "-9223372036854775809"),
+        *('{"a":1,"a":1}', '{"a":[]}'),
+    ]
+)
+
+
+@given(st.lists(_pieces, max_size=12).map("".join) | _documents.map(lambda document: orjson.dumps(document).decode()))
+def test_blanks_change_nothing(text: str) -> None:
+    # Without blanks a text may be parsed the short way, with them it never is.
+    assert _parsed(text.encode()) == _parsed(f"{text} ".encode())
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH, MAX_DEPTH + 1])
+def test_the_short_way_goes_no_deeper(depth: int) -> None:
+    text = "[" * depth + "]" * depth
+
+    assert _parsed(text.encode()) == _parsed(f"{text} ".encode())
+    assert isinstance(_parsed(text.encode()), tuple) == (depth > MAX_DEPTH)
 
 
 @given(st.binary() | st.text(alphabet='{}[]",:0123456789.eE+-\\ud8tfn NaI').map(str.encode))
