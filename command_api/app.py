@@ -1,9 +1,13 @@
 """The command API, wired together."""
 
+from functools import partial
+
 from command_api import problems
+from command_api.batch_writer import BatchWriter
 from command_api.commands import ReinstateUser, SuspendUser
 from command_api.description import document
 from command_api.event_log import EventLog
+from command_api.import_resource import IMPORT_PATH, RESULT_TYPE, Imports
 from command_api.resources import OneUser, Outcomes, Suspension, Users, Writes
 from command_api.responses import Responses
 from command_api.settings import CommandSettings
@@ -20,17 +24,22 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
     async def kafka() -> str | None:
         return None if event_log.reachable else "no broker answers"
 
+    public_url = str(settings.public_url) if settings.public_url else None
+    writer, responses = Writer(settings, store, event_log), Responses(public_url)
+    imports = Imports(settings, partial(BatchWriter, settings, store, event_log, writer), responses.location)
     app = create_falcon_app(
         document(),
         checks={"kafka": kafka, "redis": store.not_ready_because},
         access_log=settings.access_log,
         on_startup=[store.start, event_log.start],
         on_shutdown=[store.close, event_log.close],
+        on_drain=[imports.drain],
+        other_media_types={IMPORT_PATH: RESULT_TYPE},
     )
     problems.install(app)
-    public_url = str(settings.public_url) if settings.public_url else None
-    writes = Writes(Writer(settings, store, event_log), store, Responses(public_url), settings.max_body_bytes)
+    writes = Writes(writer, store, responses, settings.max_body_bytes)
     app.add_route("/users", Users(writes))
+    app.add_route(IMPORT_PATH, imports)
     app.add_route("/users/{user_id}", OneUser(writes))
     app.add_route("/users/{user_id}/suspend", Suspension(writes, SuspendUser))
     app.add_route("/users/{user_id}/reinstate", Suspension(writes, ReinstateUser))

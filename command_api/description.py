@@ -5,6 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from command_api.import_resource import (
+    IMPORT_PATH,
+    MOST_FIRST_ROW,
+    RESULT_TYPE,
+    ImportedRow,
+    UserLines,
+    UserRows,
+)
 from command_api.requests import UserBody, UserPatch
 from command_api.responses import PendingWrite, WriteOutcome
 from runtime.openapi import Header, Operation, Parameter, Response, build
@@ -58,6 +66,15 @@ def _suspension(name: str, summary: str) -> Operation:
     )
 
 
+_IMPORT = """One user a line (NDJSON: what `POST /users` takes) or a row (CSV: the first row names the columns, out of
+`email`, `given`, `family`, `formatted`, `display_name`, `external_id` and `attributes`, which holds JSON; an empty cell
+says nothing). The answer has one line for each, in their order, and comes while the rest of the body is still being
+read: take it while you send. A row that cannot be registered keeps no other from it.
+
+With an `Idempotency-Key` each row has a key of its own, made of that and the row's number: posted again, or from
+`first_row` on, each row has the first outcome. If the service cannot go on, rows in hand have their lines, and a last
+line without `row` says why and which `next_row` was not read."""
+
 OPERATIONS = (
     Operation(
         "POST",
@@ -73,6 +90,26 @@ OPERATIONS = (
         parameters=(_IDEMPOTENCY_KEY,),
         request=_JSON,
         problems=("value-taken", *_WRITE_PROBLEMS),
+        tags=("users",),
+    ),
+    Operation(
+        "POST",
+        IMPORT_PATH,
+        "importUsers",
+        "Register the users of a file",
+        {200: Response("One line for each row", ImportedRow, media_type=RESULT_TYPE)},
+        description=_IMPORT,
+        parameters=(
+            Parameter(
+                "first_row",
+                "query",
+                Annotated[int, Field(ge=1, le=MOST_FIRST_ROW)],
+                "The number of the body's first row, where an import is gone on with",
+            ),
+            _IDEMPOTENCY_KEY,
+        ),
+        request={"application/x-ndjson": UserLines, "text/csv": UserRows},
+        problems=("malformed-csv", "idempotency-key-invalid"),
         tags=("users",),
     ),
     Operation(

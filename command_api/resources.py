@@ -170,12 +170,22 @@ def _registrable(user_id: str) -> str:
     return user_id
 
 
-def _idempotency(req: falcon.asgi.Request, body: bytes) -> Idempotency | None:
+def idempotency_key(req: falcon.asgi.Request) -> str | None:
+    """Return the request's idempotency key.
+
+    Raises:
+        Problem: it has another form than a key has.
+    """
     key = req.get_header("Idempotency-Key")
+    if key is not None and _IDEMPOTENCY_KEY.fullmatch(key) is None:
+        raise Problem("idempotency-key-invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    return key
+
+
+def _idempotency(req: falcon.asgi.Request, body: bytes) -> Idempotency | None:
+    key = idempotency_key(req)
     if key is None:
         return None
-    if _IDEMPOTENCY_KEY.fullmatch(key) is None:
-        raise Problem("idempotency-key-invalid", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
     # A user's id is the same in capitals.
     digest = hashlib.blake2b(f"{req.method} {req.path.lower()}\n".encode() + body, digest_size=16).hexdigest()
     return Idempotency("", key, digest)

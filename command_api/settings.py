@@ -16,6 +16,15 @@ class CommandSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSetting
     max_writes_in_flight: int = Field(
         1000, ge=1, description="Writes that one worker process takes on at once; more are answered 503"
     )
+    max_imports: int = Field(
+        4, ge=1, le=100, description="Imports that one worker process takes on at once; more are answered 503"
+    )
+    import_max_bytes: int | None = Field(
+        None, ge=1024, description="Largest body of an import; unset: any, as it is never held as a whole"
+    )
+    import_idle_seconds: float = Field(
+        60, gt=0, le=3600, description="How long an import waits for its client to send something"
+    )
     startup_wait_seconds: float = Field(
         60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
     )

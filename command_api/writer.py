@@ -130,13 +130,17 @@ class Writer:
         self._in_flight += 1
         metrics.WRITES_IN_FLIGHT.inc()
         try:
-            return await self._until_settled(command, caller)
+            return await self.settle(command, caller, self.until())
         finally:
             self._in_flight -= 1
             metrics.WRITES_IN_FLIGHT.dec()
 
-    async def _until_settled(self, command: Command, caller: Caller) -> Result:
-        until = asyncio.get_running_loop().time() + self._budget
+    def until(self) -> float:
+        """Return when the budget of a write that begins now is spent, on the event loop's clock."""
+        return asyncio.get_running_loop().time() + self._budget
+
+    async def settle(self, command: Command, caller: Caller, until: float) -> Result:
+        """Carry out one command for a caller who bounds the writes in flight itself; raises what `write` raises."""
         while True:
             try:
                 return await self._attempt(command, caller, until)
@@ -169,7 +173,7 @@ class Writer:
             user_id=user_id,
             partition=partition,
             version=record.version,
-            unique_values=_new_unique_values(state, decision),
+            unique_values=new_unique_values(state, decision),
             idempotency=caller.idempotency,
         )
         match reserved:
@@ -183,7 +187,7 @@ class Writer:
             case DoneUnderKey() | PendingUnderKey():
                 return await self._first_outcome(reserved, caller, until)
         ref = EventRef(event_id, user_id, record.version + 1, partition, reserved.deadline, reserved.epoch)
-        event = _event(decision, ref, caller)
+        event = make_event(decision, ref, caller)
         return await self._append(state, event, ref, until)
 
     async def _append(self, state: UserState, event: UserEvent, ref: EventRef, until: float) -> Result:
@@ -193,7 +197,7 @@ class Writer:
             await self._store.release(ref.partition, ref.event_id)
             raise
         outcome = await self._store.settled(ref, until=until, ask_first=False)
-        _observe_verdict(append)
+        observe_verdict(append)
         match outcome:
             case Outcome("accepted", offset) if offset is not None:
                 return Accepted(evolve(state, event), ref.partition, offset)
@@ -228,7 +232,7 @@ class Writer:
         return Accepted(state, first.partition, first.offset)
 
 
-def _new_unique_values(state: UserState, decision: Decision) -> list[tuple[UniqueField, str]]:
+def new_unique_values(state: UserState, decision: Decision) -> list[tuple[UniqueField, str]]:
     """Return the unique values that the event claims and the user has not, in their comparable form."""
     data = decision.data
     if not isinstance(data, UserRegisteredData | UserUpdatedData):
@@ -246,7 +250,8 @@ def _new_unique_values(state: UserState, decision: Decision) -> list[tuple[Uniqu
     return values
 
 
-def _event(decision: Decision, ref: EventRef, caller: Caller) -> UserEvent:
+def make_event(decision: Decision, ref: EventRef, caller: Caller) -> UserEvent:
+    """Return the event that was decided on and reserved for."""
     return decision.event(
         id=ref.event_id,
         time=from_milliseconds(time.time_ns() // 1_000_000),
@@ -263,6 +268,7 @@ def _event(decision: Decision, ref: EventRef, caller: Caller) -> UserEvent:
     )
 
 
-def _observe_verdict(append: Append) -> None:
+def observe_verdict(append: Append) -> None:
+    """Measure the wait for a verdict, which is there now."""
     if append.acknowledged_at is not None:
         metrics.VERDICT_WAIT.observe(max(0.0, time.perf_counter() - append.acknowledged_at))

@@ -27,11 +27,32 @@ _METHODS: Final = frozenset(HTTPMethod)
 _UNLOGGED_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
+class ClientGone(Exception):
+    """The client has gone before its request was complete."""
+
+
 class Request(falcon.asgi.Request):
     """A request that remembers when it came; its raw headers are at hand without decoding."""
 
-    __slots__ = ("started",)
+    __slots__ = ("_body_begun", "started")
     started: float
+    _body_begun: bool
+
+    async def receive_body(self) -> tuple[bytes, bool]:
+        """Wait for the next part of the body; return it, and whether more follows.
+
+        Instead of falcon's stream, to which a body that ends and a client who leaves are the same. A call that is
+        cancelled loses nothing.
+
+        Raises:
+            ClientGone: see there.
+        """
+        event = None if hasattr(self, "_body_begun") else self._first_event
+        self._body_begun = True
+        event = event or await self._receive()
+        if event["type"] == "http.disconnect":
+            raise ClientGone
+        return event.get("body", b""), event.get("more_body", False)
 
     def raw_header(self, name: bytes) -> bytes | None:
         """Give a header by its lower-case name."""

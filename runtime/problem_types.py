@@ -34,6 +34,12 @@ _TYPES = (
         "or a lone surrogate. `errors` points at the place where there is one.",
     ),
     ProblemType(
+        "malformed-csv",
+        400,
+        "The row is not valid CSV",
+        "Not CSV by RFC 4180, not UTF-8, or another number of cells than the first row has.",
+    ),
+    ProblemType(
         "invalid-request",
         400,
         "The request is not valid",
@@ -82,6 +88,12 @@ _TYPES = (
     ProblemType("method-not-allowed", 405, "The method is not allowed", "`Allow` lists the methods of this path."),
     ProblemType(
         "not-acceptable", 406, "No acceptable representation", "`Accept` excludes JSON, which is all that is offered."
+    ),
+    ProblemType(
+        "request-timeout",
+        408,
+        "The client was too slow",
+        "The rest of the body did not arrive in time. What was read before is answered row by row.",
     ),
     ProblemType(
         "value-taken",

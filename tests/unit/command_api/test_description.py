@@ -1,5 +1,6 @@
 """The OpenAPI document against the app: each kind of answer once, with its status, headers and document."""
 
+import json
 from typing import Any
 
 import jsonschema
@@ -11,6 +12,7 @@ from tests.unit.command_api.in_memory import JO, CommandApi
 
 ID = "0192d3a0-5b6c-7def-8123-456789abcdef"
 USER, WRITE = "/users/{user_id}", "/writes/{write_token}"
+IMPORT = "/users/import"
 
 
 def check(answer: Result, method: str, path: str, status: int) -> None:
@@ -78,6 +80,9 @@ async def test_the_answers_of_writes_that_are_pending(api: CommandApi) -> None:
         ("DELETE", "{deleted}", None, {}, 410),
         ("DELETE", "{known}", None, {"If_Match": "nonsense"}, 400),
         ("GET", "/writes/x", None, {}, 404),
+        ("POST", IMPORT, "{}", {"Content_Type": "application/json"}, 415),
+        ("POST", IMPORT, "mail\n", {"Content_Type": "text/csv"}, 400),
+        ("POST", IMPORT, "", {"Content_Type": "text/csv", "Accept": "text/html"}, 406),
     ],
 )
 async def test_the_answers_of_what_is_refused(
@@ -91,6 +96,24 @@ async def test_the_answers_of_what_is_refused(
 
     template = USER if path.startswith("{") else WRITE if path.startswith("/writes") else path
     check(answer, method, template, status)
+
+
+@pytest.mark.parametrize("projects", [True, False])
+async def test_each_line_of_an_import(api: CommandApi, projects: bool) -> None:
+    api.log.projects = projects
+    body = b'{"email":"a@example.org","display_name":"A"}\n' * 2 + b'{"email":"x"}\n{\n'
+    answer = await api.post(IMPORT, body, Content_Type="application/x-ndjson")
+    api.log.up = False
+    stopped = await api.post(IMPORT, body, Content_Type="application/x-ndjson")
+
+    described = document()["paths"][IMPORT]["post"]["responses"]["200"]["content"]
+    schema = described[answer.headers["content-type"]]["schema"] | {"components": document()["components"]}
+    lines = [json.loads(line) for line in (answer.text + stopped.text).splitlines()]
+    assert {line["status"] for line in lines} == ({201, 409, 400, 503} if projects else {202, 503, 400})
+    assert "next_row" in lines[-1]
+    for line in lines:
+        jsonschema.validate(line, schema)
+        assert line.keys() <= document()["components"]["schemas"]["ImportedRow"]["properties"].keys()
 
 
 async def test_the_answer_of_what_cannot_be_served_now(api: CommandApi) -> None:
@@ -109,7 +132,7 @@ async def test_the_examples_of_fields_make_a_user(api: CommandApi) -> None:
 
 
 async def test_every_route_is_described(api: CommandApi) -> None:
-    routes = {"/users": {"post"}, USER: {"patch", "put", "delete"}, WRITE: {"get", "head"}}
+    routes = {"/users": {"post"}, IMPORT: {"post"}, USER: {"patch", "put", "delete"}, WRITE: {"get", "head"}}
     routes |= {f"{USER}/{name}": {"post"} for name in ("suspend", "reinstate")}
 
     assert {path: set(methods) for path, methods in document()["paths"].items()} == routes
