@@ -1,6 +1,7 @@
-"""`python -m command_api`: serve the command API."""
+"""`python -m command_api`: serve the command API; `python -m command_api import FILE`: register the users of a file."""
 
 import asyncio
+import sys
 
 from command_api.settings import CommandSettings
 from runtime import logs, server, startup
@@ -8,7 +9,11 @@ from runtime.settings import load
 
 
 def main() -> None:
-    """Check what the process needs, then serve until SIGTERM."""
+    """Check what the process needs, then serve until SIGTERM; or import, if that is the first argument."""
+    if sys.argv[1:2] == ["import"]:
+        from command_api import import_cli
+
+        sys.exit(import_cli.main(sys.argv[2:]))
     settings = load(CommandSettings)
     logs.configure(settings, "command-api")
     server.run(
