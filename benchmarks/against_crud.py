@@ -58,8 +58,8 @@ class Question:
 
 
 @contextmanager
-def directory(workspace: Path) -> Iterator[Side]:
-    """Start the whole product as `make run` does, on core 1 but for the two API processes."""
+def directory(workspace: Path, *, pinned: bool = True) -> Iterator[Side]:
+    """Start the whole product as `make run` does; pinned: on core 1 but for the two API processes."""
     names = ["KAFKA", "KAFKA_CONTROLLER", "REDIS", "COMMAND_API", "QUERY_API", "PROJECTOR"]
     ports = {f"{name}_PORT": str(free_port()) for name in names}
     environment = os.environ | ports | {"DEVSTACK_DIR": str(workspace / "devstack"), "ACCESS_LOG": "false"}
@@ -72,7 +72,7 @@ def directory(workspace: Path) -> Iterator[Side]:
         _wait_until_ready(f"http://127.0.0.1:{side.reads}/readyz", run)
         status = subprocess.run([*command, "status", "--json"], env=environment, capture_output=True, check=True)
         for process in json.loads(status.stdout)["processes"]:
-            if process["name"] in ("command-api", "query-api"):
+            if pinned and process["name"] in ("command-api", "query-api"):
                 _pin_tree(process["pid"], UNDER_TEST)
         yield side
     finally:
