@@ -155,7 +155,7 @@ def grow(directory: Directory, up_to: int, say: Callable[[str], None]) -> None:
     """Register users up to a number."""
     began = time.monotonic()
     for count in directory.register(up_to):
-        if count % 100_000 == 0:
+        if count == up_to or count % 100_000 < _SMALL:
             say(f"  {count:,} users after {time.monotonic() - began:.0f} s")
 
 

@@ -11,6 +11,7 @@ import falcon.asgi
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from command_api.batch_writer import BatchWriter
+from command_api.examples import EXAMPLE_RESULTS
 from command_api.import_records import Record, Records, records
 from command_api.import_rows import MEDIA_TYPES, Header, read_line
 from command_api.importing import Import
@@ -51,7 +52,7 @@ class ImportedRow(BaseModel):
     The last line may be one without `row`: the import stopped early, and `next_row` is the first row that was not read.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": EXAMPLE_RESULTS})
 
     row: Annotated[int | None, Field(description="The row's number, from 1; blank rows have none")] = None
     status: Annotated[int, Field(description="The status that `POST /users` would have had: 201, 202, 400, 409, ...")]
