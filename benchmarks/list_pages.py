@@ -66,6 +66,8 @@ class Reader:
 
     def measure(self, *queries: Query) -> list[Times]:
         """Read the pages of several queries by turns."""
+        # While users were registered the server may have closed a connection on which nothing came.
+        self._connection.close()
         durations: list[list[float]] = [[] for _ in queries]
         for turn in range(-5, self._rounds):
             for query, of_query in zip(queries, durations, strict=True):
