@@ -26,6 +26,8 @@ from runtime.problems import FieldError, Problem
 IMPORT_PATH: Final = "/users/import"
 RESULT_TYPE: Final = "application/x-ndjson"
 MOST_FIRST_ROW: Final = 10**12
+_MOST_FAULTS: Final = 50
+_LONGEST_NAME: Final = 64
 
 
 class UserLines(RootModel[str]):
@@ -194,15 +196,22 @@ async def _first_record(cut: Records, chunks: AsyncIterator[bytes]) -> tuple[Rec
 
 
 def _first_row(req: falcon.asgi.Request) -> int:
-    text: Any = req.get_param("first_row")
-    if text is None:
-        return 1
-    if (
-        text.isascii()
+    # An unknown parameter is refused: with a misspelled one each row would take the key, and the outcome, of another.
+    faults = [
+        FieldError("", "unknown parameter; there is first_row", parameter=name[:_LONGEST_NAME])
+        for name in list(req.params)[:_MOST_FAULTS]
+        if name != "first_row"
+    ]
+    text: Any = req.params.get("first_row", "1")
+    if not (
+        isinstance(text, str)
+        and text.isascii()
         and text.isdecimal()
         and len(text) <= len(str(MOST_FIRST_ROW))
         and 1 <= int(text) <= MOST_FIRST_ROW
     ):
-        return int(text)
-    fault = FieldError("", f"must be a whole number from 1 to {MOST_FIRST_ROW}", parameter="first_row")
-    raise Problem("invalid-parameter", "first_row is not a row's number.", errors=[fault])
+        detail = f"must be given once, a whole number from 1 to {MOST_FIRST_ROW}"
+        faults.append(FieldError("", detail, parameter="first_row"))
+    if faults:
+        raise Problem("invalid-parameter", "The query names something else than a row to begin with.", errors=faults)
+    return int(text)
