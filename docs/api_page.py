@@ -21,7 +21,7 @@ Every endpoint of both APIs, made from their OpenAPI documents (`python -m docs.
 what can go wrong in [problem-types.md](problem-types.md).
 
 Both APIs answer `HEAD` wherever `GET`, and serve `/healthz`, `/readyz`, `/metrics`, `/openapi.json` and `/docs`. The
-commands are for `make run`; behind a gateway both APIs have one address.
+commands are for `make run`, with ids and tokens to be replaced; behind a gateway both APIs have one address.
 """
 _BASES: Final = {"command API": "http://127.0.0.1:8001", "query API": "http://127.0.0.1:8002"}
 # What a command shows of the query parameters; all of them together would hide what matters.
