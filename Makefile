@@ -91,8 +91,9 @@ format: $(VENV)/dev.stamp ## Format the code and mend what the linter can mend
 .PHONY: lock
 lock: $(VENV)/dev.stamp ## Make the lock files anew from pyproject.toml (UPGRADE=--upgrade: newer versions)
 	$(UV_LOCK) $(UPGRADE) $(PROJECTS) --group dev -o requirements/dev.txt
-	$(UV_LOCK) $(PROJECTS) -c requirements/dev.txt -o requirements/runtime.txt
-	$(UV_LOCK) $(PROJECTS) --group devstack -c requirements/dev.txt -o requirements/devstack.txt
+	$(UV_LOCK) $(PROJECTS) --excludes requirements/excluded.txt -c requirements/dev.txt -o requirements/runtime.txt
+	$(UV_LOCK) $(PROJECTS) --excludes requirements/excluded.txt --group devstack -c requirements/dev.txt \
+		-o requirements/devstack.txt
 	$(UV_LOCK) --group java -o requirements/java.txt
 	$(UV_LOCK) --group artefacts -c requirements/dev.txt -o requirements/artefacts.txt
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -58,19 +58,20 @@ class Question:
 
 
 @contextmanager
-def directory(workspace: Path, *, pinned: bool = True) -> Iterator[Side]:
-    """Start the whole product as `make run` does; pinned: on core 1 but for the two API processes."""
+def directory(workspace: Path, *, pinned: bool = True, environment: Mapping[str, str] | None = None) -> Iterator[Side]:
+    """Start the whole product with these settings, as `make run` does; pinned: on core 1 but for the API processes."""
     names = ["KAFKA", "KAFKA_CONTROLLER", "REDIS", "COMMAND_API", "QUERY_API", "PROJECTOR"]
     ports = {f"{name}_PORT": str(free_port()) for name in names}
-    environment = os.environ | ports | {"DEVSTACK_DIR": str(workspace / "devstack"), "ACCESS_LOG": "false"}
-    environment.setdefault("DEVSTACK_CACHE", str(Path("var/cache").absolute()))
+    settings = os.environ | ports | {"DEVSTACK_DIR": str(workspace / "devstack"), "ACCESS_LOG": "false"}
+    settings |= environment or {}
+    settings.setdefault("DEVSTACK_CACHE", str(Path("var/cache").absolute()))
     command = [sys.executable, "-m", "devstack"]
-    run = subprocess.Popen([*command, "run"], env=environment, stdout=subprocess.DEVNULL)
+    run = subprocess.Popen([*command, "run"], env=settings, stdout=subprocess.DEVNULL)
     try:
         side = Side("directory", int(ports["QUERY_API_PORT"]), int(ports["COMMAND_API_PORT"]))
         _wait_until_ready(f"http://127.0.0.1:{side.writes}/readyz", run)
         _wait_until_ready(f"http://127.0.0.1:{side.reads}/readyz", run)
-        status = subprocess.run([*command, "status", "--json"], env=environment, capture_output=True, check=True)
+        status = subprocess.run([*command, "status", "--json"], env=settings, capture_output=True, check=True)
         for process in json.loads(status.stdout)["processes"]:
             if pinned and process["name"] in ("command-api", "query-api"):
                 _pin_tree(process["pid"], UNDER_TEST)

@@ -50,7 +50,7 @@ _SYLLABLES: Final = [
     "kas",
     "lor",
     "mar",
-    "nor",
+    "nul",
     "os",
     "pet",
     "quin",
@@ -78,6 +78,7 @@ _SYLLABLES: Final = [
     "te",
     "vo",
 ]
+# No two pairs of them make the same word: all addresses have to differ.
 _NAMES: Final = len(_SYLLABLES) ** 2
 # Coprime to the number of names, so that the order of registration is not that of names.
 _STRIDE: Final = 709
@@ -157,7 +158,7 @@ class CrowdedDirectory:
             "correlationid": new_event_id(),
         }
         if kind is UserRegistered:
-            attributes["data"] = _registered(number)
+            attributes["data"] = registration(number)
         elif kind is UserUpdated:
             attributes["data"] = UserUpdatedData(attributes={"team": random.choice("abcdef")})
         return partition_of(user_id, PARTITIONS), kind(**attributes)
@@ -198,7 +199,8 @@ def _spelled(number: int) -> str:
     return (_SYLLABLES[first] + _SYLLABLES[second]).capitalize()
 
 
-def _registered(number: int) -> UserRegisteredData:
+def registration(number: int) -> UserRegisteredData:
+    """Return what a user is registered with; every hundredth has an external id."""
     given, family = name_of(number)
     data = UserRegisteredData(email=address_of(number), name=Name(given=given, family=family))
     # Not with None: a field that was set is told as removed.

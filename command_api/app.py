@@ -29,6 +29,7 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
     imports = Imports(settings, partial(BatchWriter, settings, store, event_log, writer), responses.location)
     app = create_falcon_app(
         document(),
+        name="command-api",
         checks={"kafka": kafka, "redis": store.not_ready_because},
         access_log=settings.access_log,
         on_startup=[store.start, event_log.start],

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from command_api.examples import EXAMPLE_USER, EXAMPLE_WRITE_TOKEN, PATCHED_USER, REPLACED_USER, SUSPENDED_USER
 from command_api.import_resource import (
     IMPORT_PATH,
     MOST_FIRST_ROW,
@@ -19,15 +20,16 @@ from runtime.openapi import Header, Operation, Parameter, Response, build
 from user_directory_events import User
 
 _UserId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-_USER_ID = Parameter(
-    "user_id", "path", _UserId, "The user's id, a UUID (RFC 9562)", example="0192d3a0-5b6c-7def-8123-456789abcdef"
+_USER_ID = Parameter("user_id", "path", _UserId, "The user's id, a UUID (RFC 9562)", example=EXAMPLE_USER["id"])
+_WRITE_TOKEN = Parameter(
+    "write_token", "path", str, "The last segment of the `Location` of a 202", example=EXAMPLE_WRITE_TOKEN
 )
-_WRITE_TOKEN = Parameter("write_token", "path", str, "The last segment of the `Location` of a 202")
 _IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "header",
     Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")],
     "A name for this very request, chosen by the client: repeated within 24 hours it has the first one's outcome",
+    example="registration-of-jo",
 )
 _IF_MATCH = Parameter("If-Match", "header", str, "The write happens only at one of these versions", example='"3"')
 _IF_NONE_MATCH = Parameter(
@@ -53,13 +55,13 @@ _JSON = {"application/json": UserBody}
 _PATCH = {"application/merge-patch+json": UserPatch, "application/json": UserPatch}
 
 
-def _suspension(name: str, summary: str) -> Operation:
+def _suspension(name: str, summary: str, example: Any) -> Operation:
     return Operation(
         "POST",
         f"/users/{{user_id}}/{name}",
         f"{name}User",
         summary,
-        {200: Response("The user, who may have been so before", User, _WRITTEN), 202: _PENDING},
+        {200: Response("The user, who may have been so before", User, _WRITTEN, examples=[example]), 202: _PENDING},
         parameters=(_USER_ID, _IF_MATCH, _IDEMPOTENCY_KEY),
         problems=(*_EXISTING, *_WRITE_PROBLEMS),
         tags=("users",),
@@ -83,7 +85,10 @@ OPERATIONS = (
         "Register a user",
         {
             201: Response(
-                "The user: stored for good, visible to readers, unique", User, {"Location": _LOCATION, **_WRITTEN}
+                "The user: stored for good, visible to readers, unique",
+                User,
+                {"Location": _LOCATION, **_WRITTEN},
+                examples=[EXAMPLE_USER],
             ),
             202: _PENDING,
         },
@@ -105,6 +110,7 @@ OPERATIONS = (
                 "query",
                 Annotated[int, Field(ge=1, le=MOST_FIRST_ROW)],
                 "The number of the body's first row, where an import is gone on with",
+                example=1,
             ),
             _IDEMPOTENCY_KEY,
         ),
@@ -117,7 +123,7 @@ OPERATIONS = (
         "/users/{user_id}",
         "updateUser",
         "Change some fields",
-        {200: Response("The user after the change", User, _WRITTEN), 202: _PENDING},
+        {200: Response("The user after the change", User, _WRITTEN, examples=[PATCHED_USER]), 202: _PENDING},
         description="A JSON Merge Patch (RFC 7396). A patch that changes nothing makes no new version.",
         parameters=(_USER_ID, _IF_MATCH, _IDEMPOTENCY_KEY),
         request=_PATCH,
@@ -130,8 +136,13 @@ OPERATIONS = (
         "replaceUser",
         "Replace all fields, or register a user under an id of your own",
         {
-            200: Response("The user after the change", User, _WRITTEN),
-            201: Response("The user, registered under this id", User, {"Location": _LOCATION, **_WRITTEN}),
+            200: Response("The user after the change", User, _WRITTEN, examples=[REPLACED_USER]),
+            201: Response(
+                "The user, registered under this id",
+                User,
+                {"Location": _LOCATION, **_WRITTEN},
+                examples=[EXAMPLE_USER],
+            ),
             202: _PENDING,
         },
         parameters=(_USER_ID, _IF_MATCH, _IF_NONE_MATCH, _IDEMPOTENCY_KEY),
@@ -149,8 +160,8 @@ OPERATIONS = (
         problems=(*_EXISTING, *_WRITE_PROBLEMS),
         tags=("users",),
     ),
-    _suspension("suspend", "Suspend a user"),
-    _suspension("reinstate", "Reinstate a suspended user"),
+    _suspension("suspend", "Suspend a user", SUSPENDED_USER),
+    _suspension("reinstate", "Reinstate a suspended user", PATCHED_USER),
     Operation(
         "GET",
         "/writes/{write_token}",

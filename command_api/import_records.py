@@ -7,9 +7,11 @@ any text is none: it has no number.
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What the standard library says of it is not what whoever made the file has to look for.
+_IN_PLAIN_WORDS: Final = {"unexpected end of data": "a cell begins with a quote and has no end"}
 
 Format = Literal["ndjson", "csv"]
 Fault = Literal["too-large", "not-utf-8", "not-csv"]
@@ -143,7 +145,7 @@ class _Rows:
                 self._next = 0
                 return
             except csv.Error as error:
-                cells, fault, detail = [], "not-csv", str(error)
+                cells, fault, detail = [], "not-csv", _IN_PLAIN_WORDS.get(str(error), str(error))
             size = self._consume()
             if size > self._limit:
                 yield Record((), self._position, "too-large")

@@ -11,6 +11,7 @@ import falcon.asgi
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from command_api.batch_writer import BatchWriter
+from command_api.examples import EXAMPLE_RESULTS
 from command_api.import_records import Record, Records, records
 from command_api.import_rows import MEDIA_TYPES, Header, read_line
 from command_api.importing import Import
@@ -25,6 +26,8 @@ from runtime.problems import FieldError, Problem
 IMPORT_PATH: Final = "/users/import"
 RESULT_TYPE: Final = "application/x-ndjson"
 MOST_FIRST_ROW: Final = 10**12
+_MOST_FAULTS: Final = 50
+_LONGEST_NAME: Final = 64
 
 
 class UserLines(RootModel[str]):
@@ -51,7 +54,7 @@ class ImportedRow(BaseModel):
     The last line may be one without `row`: the import stopped early, and `next_row` is the first row that was not read.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": EXAMPLE_RESULTS})
 
     row: Annotated[int | None, Field(description="The row's number, from 1; blank rows have none")] = None
     status: Annotated[int, Field(description="The status that `POST /users` would have had: 201, 202, 400, 409, ...")]
@@ -193,15 +196,22 @@ async def _first_record(cut: Records, chunks: AsyncIterator[bytes]) -> tuple[Rec
 
 
 def _first_row(req: falcon.asgi.Request) -> int:
-    text: Any = req.get_param("first_row")
-    if text is None:
-        return 1
-    if (
-        text.isascii()
+    # An unknown parameter is refused: with a misspelled one each row would take the key, and the outcome, of another.
+    faults = [
+        FieldError("", "unknown parameter; there is first_row", parameter=name[:_LONGEST_NAME])
+        for name in list(req.params)[:_MOST_FAULTS]
+        if name != "first_row"
+    ]
+    text: Any = req.params.get("first_row", "1")
+    if not (
+        isinstance(text, str)
+        and text.isascii()
         and text.isdecimal()
         and len(text) <= len(str(MOST_FIRST_ROW))
         and 1 <= int(text) <= MOST_FIRST_ROW
     ):
-        return int(text)
-    fault = FieldError("", f"must be a whole number from 1 to {MOST_FIRST_ROW}", parameter="first_row")
-    raise Problem("invalid-parameter", "first_row is not a row's number.", errors=[fault])
+        detail = f"must be given once, a whole number from 1 to {MOST_FIRST_ROW}"
+        faults.append(FieldError("", detail, parameter="first_row"))
+    if faults:
+        raise Problem("invalid-parameter", "The query names something else than a row to begin with.", errors=faults)
+    return int(text)

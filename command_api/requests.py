@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import email_validator
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
+from command_api.examples import EXAMPLE_PATCH, EXAMPLE_REGISTRATION
 from user_directory_events import Name, UserRegisteredData
 
 # Syntax only: a directory of an organisation may well know addresses under .test or .local. The library documents its
@@ -95,6 +96,8 @@ class NameBody(_Body):
 class UserBody(_Body):
     """A user's fields; one of `display_name` and the parts of `name` is required."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_REGISTRATION]})
+
     email: Email
     name: NameBody | None = None
     display_name: Annotated[Text | None, Field(examples=["Jo"])] = None
@@ -119,6 +122,8 @@ class UserBody(_Body):
 
 class UserPatch(_Body):
     """A JSON Merge Patch (RFC 7396) of a user's fields: null removes, what is not there stays."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_PATCH]})
 
     email: Annotated[Email, Field(default_factory=str, description="Cannot be removed")]
     name: NameBody | None = None

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from command_api import write_tokens
+from command_api.examples import EXAMPLE_LOCATION, EXAMPLE_USER
 from command_api.writer import Accepted, Pending, Result, Unchanged
 from read_models.consistency import token
 from user_directory_events import User
@@ -17,7 +18,9 @@ RETRY_AFTER_SECONDS = "1"
 class PendingWrite(BaseModel):
     """The outcome is not known yet; it can be read at `location` later."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(
+        frozen=True, json_schema_extra={"examples": [{"status": "pending", "location": EXAMPLE_LOCATION}]}
+    )
 
     status: Literal["pending"] = "pending"
     location: Annotated[str, Field(description="Where the outcome can be read")]
@@ -26,7 +29,10 @@ class PendingWrite(BaseModel):
 class WriteOutcome(BaseModel):
     """What became of a write."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={"examples": [{"status": "accepted", "user_id": EXAMPLE_USER["id"], "version": 1}]},
+    )
 
     status: Annotated[
         Literal["pending", "accepted", "void", "never_written"],

@@ -35,8 +35,8 @@ class App:
 # The projector makes the topics that the two APIs check at their start.
 APPS = (
     App("projector", ("projector",), "PROJECTOR", 8003, after=("kafka", "redis"), shown="/metrics"),
-    App("command-api", ("command_api",), "COMMAND_API", 8001, after=("projector",), shown="/openapi.json"),
-    App("query-api", ("query_api",), "QUERY_API", 8002, after=("projector",), shown="/openapi.json"),
+    App("command-api", ("command_api",), "COMMAND_API", 8001, after=("projector",), shown="/docs"),
+    App("query-api", ("query_api",), "QUERY_API", 8002, after=("projector",), shown="/docs"),
 )
 
 

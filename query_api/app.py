@@ -48,6 +48,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
     public_url = str(settings.public_url or "").rstrip("/")
     app = create_falcon_app(
         document(),
+        name="query-api",
         checks={"read-models": directory.not_ready_because},
         access_log=settings.access_log,
         on_startup=on_startup,

@@ -23,7 +23,7 @@ OPERATIONS: Final = (
         "getUser",
         "One user by id, as they are or as they were",
         {
-            200: Response("The user.", User, {**VERSION, **FRESHNESS}),
+            200: Response("The user.", User, {**VERSION, **FRESHNESS}, examples=[EXAMPLE_USER]),
             304: Response("The client has this version already.", headers={**VERSION, **FRESHNESS}),
         },
         parameters=(
@@ -33,12 +33,14 @@ OPERATIONS: Final = (
                 "query",
                 Annotated[int, Field(ge=1, le=MOST_VERSION)],
                 "The user as they were at this version; not together with `at`.",
+                example=2,
             ),
             Parameter(
                 "at",
                 "query",
                 Annotated[str, Field(json_schema_extra={"format": "date-time"})],
-                "The user as they were at this time (RFC 3339), by `recorded_at` of the history.",
+                "The user as they were at this time (RFC 3339), by `recorded_at` of the history; not with `version`.",
+                example="2026-11-24T09:31:00+01:00",
             ),
             Parameter(
                 "If-None-Match",

@@ -33,7 +33,7 @@ EXPORT: Final = Operation(
     EXPORT_PATH,
     "exportUsers",
     "Every user, a line each",
-    {200: Response("The users, oldest first: a document a line.", User, {**FRESHNESS}, MEDIA_TYPE)},
+    {200: Response("The users, oldest first: a document a line.", User, {**FRESHNESS}, MEDIA_TYPE, [EXAMPLE_USER])},
     description="The answer is made while it is sent. Every user who is there from its beginning to its end is in it "
     "exactly once, in a state at least as new as its `Consistency-Token`. If it breaks off, the connection is closed "
     "before the last chunk: go on with `after` and with the token of the first answer, and together the parts "

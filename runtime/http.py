@@ -10,7 +10,7 @@ import falcon.media
 import falcon.routing
 import orjson
 
-from runtime import health, logs, problems, startup
+from runtime import docs_page, health, logs, problems, startup
 from runtime.observation import Observation, Request
 from runtime.uvicorn_protocol import DRAIN_HOOKS
 
@@ -25,6 +25,7 @@ _ACCESS_LOGGER: Final = "access"
 def create_falcon_app(
     openapi: Mapping[str, Any],
     *,
+    name: str,
     checks: Mapping[str, health.AsyncCheck],
     access_log: bool = False,
     on_startup: Sequence[Hook] = (),
@@ -34,13 +35,14 @@ def create_falcon_app(
 ) -> App:
     """Make an app that knows all but the service's own routes.
 
-    It serves /healthz, /readyz (from `checks`), /metrics and /openapi.json; answers HEAD wherever GET is; gives every
+    It serves /healthz, /readyz (from `checks`), /metrics, /openapi.json (behind a gateway with others, by its `name`:
+    /openapi/<name>.json) and the page /docs; answers HEAD wherever GET is; gives every
     request an id, a trace, metrics and, with `access_log`, a log line; answers failures with problem documents.
     `on_startup` runs before the first request and may raise StartupError; `on_shutdown` runs after the last one, in
     reverse order. `on_drain` runs when the server begins to stop, for answers that have no end of their own; it may run
     more than once. `other_media_types` names the paths that answer with something else than JSON.
     """
-    media_types = {"/metrics": _METRICS_TYPE, **(other_media_types or {})}
+    media_types = {"/metrics": _METRICS_TYPE, **docs_page.MEDIA_TYPES, **(other_media_types or {})}
     logged = access_log and logging.getLogger(_ACCESS_LOGGER).isEnabledFor(logging.INFO)
     observation = Observation(media_types, logs.line_writer(_ACCESS_LOGGER) if logged else None)
     app: App = falcon.asgi.App(
@@ -56,7 +58,11 @@ def create_falcon_app(
     app.add_route("/healthz", health.Alive())
     app.add_route("/readyz", health.Ready(checks))
     app.add_route("/metrics", health.Metrics())
-    app.add_route("/openapi.json", _Document(orjson.dumps(openapi)))
+    document = _Document(orjson.dumps(openapi))
+    app.add_route("/openapi.json", document)
+    app.add_route(f"/openapi/{name}.json", document)
+    app.add_route(docs_page.PAGE_PATH, docs_page.DocsPage())
+    app.add_route(f"{docs_page.PAGE_PATH}/{{name}}", docs_page.DocsFile())
     return app
 
 

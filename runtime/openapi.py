@@ -15,6 +15,7 @@ JSON: Final = "application/json"
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
 _ALWAYS: Final = ("not-acceptable", "internal-error", "service-unavailable")
 _WITH_BODY: Final = ("malformed-json", "invalid-request", "body-too-large", "unsupported-media-type")
+_EXAMPLE_INSTANCE: Final = "urn:user-directory:request:01936e0b-8a10-7d0e-b1c2-6a5b4c3d2e1f"
 _CONVERTER: Final = re.compile(r"{(\w+):[^}]*}")
 
 Schemas = Mapping[tuple[Any, JsonSchemaMode], Mapping[str, Any]]
@@ -68,12 +69,13 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer that is not a problem; without a model it has no body."""
+    """One answer that is not a problem; without a model it has no body, without examples those of its model."""
 
     description: str
     model: type[BaseModel] | None = None
     headers: Mapping[str, Header] = field(default_factory=dict)
     media_type: str = JSON
+    examples: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         document["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.request:
         content = {
-            media_type: {"schema": dict(schemas[model, "validation"])}
+            media_type: _content(schemas[model, "validation"], _examples(model))
             for media_type, model in operation.request.items()
         }
         document["requestBody"] = {"required": True, "content": content}
@@ -170,8 +172,22 @@ def _response(response: Response, schemas: Schemas) -> dict[str, Any]:
             for name, header in response.headers.items()
         }
     if response.model is not None:
-        document["content"] = {response.media_type: {"schema": dict(schemas[response.model, "serialization"])}}
+        examples = response.examples or _examples(response.model)
+        document["content"] = {response.media_type: _content(schemas[response.model, "serialization"], examples)}
     return document
+
+
+def _content(schema: Mapping[str, Any], examples: Sequence[Any]) -> dict[str, Any]:
+    if len(examples) > 1:
+        named = {f"example {number}": {"value": example} for number, example in enumerate(examples, 1)}
+        return {"schema": dict(schema), "examples": named}
+    return {"schema": dict(schema)} | ({"example": examples[0]} if examples else {})
+
+
+def _examples(model: type[BaseModel]) -> Sequence[Any]:
+    extra = model.model_config.get("json_schema_extra")
+    examples = extra.get("examples") if isinstance(extra, Mapping) else None
+    return examples if isinstance(examples, Sequence) else ()
 
 
 def _problem_responses(operation: Operation) -> dict[str, Any]:
@@ -187,13 +203,23 @@ def _problem_responses(operation: Operation) -> dict[str, Any]:
 def _problem_response(slugs: Sequence[str]) -> dict[str, Any]:
     document: dict[str, Any] = {
         "description": " / ".join(f"{PROBLEM_TYPES[slug].title} (`{slug}`)" for slug in slugs),
-        "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": _REF_TEMPLATE.format(model="Problem")}}},
+        "content": {
+            PROBLEM_MEDIA_TYPE: {
+                "schema": {"$ref": _REF_TEMPLATE.format(model="Problem")},
+                "examples": {slug: {"value": _example_problem(slug)} for slug in slugs},
+            }
+        },
     }
     if any(PROBLEM_TYPES[slug].retry_after is not None for slug in slugs):
         document["headers"] = {
             "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}
         }
     return document
+
+
+def _example_problem(slug: str) -> dict[str, Any]:
+    kind = PROBLEM_TYPES[slug]
+    return {"type": kind.uri, "title": kind.title, "status": kind.status, "instance": _EXAMPLE_INSTANCE}
 
 
 def _schema(annotation: Any) -> dict[str, Any]:

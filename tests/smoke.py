@@ -1,7 +1,7 @@
 """A running directory, tried from outside: `make smoke URL=http://127.0.0.1:8000 [READS=url] [KILL='command']`.
 
-It writes a user, reads it by id, by e-mail and in the list, changes and deletes it, and checks a refusal. KILL is a
-shell command that takes a part away, e.g. one of several containers; the directory must go on answering.
+It writes a user, reads it by id, by e-mail, by look-up and in the list, changes and deletes it, and checks a refusal.
+KILL is a shell command that takes a part away, e.g. one of several containers; the directory must go on answering.
 """
 
 import argparse
@@ -33,6 +33,16 @@ class Directory:
     def read(self, path: str, expected: int, token: str, **request: object) -> httpx.Response:
         headers = {"Consistency-Token": token, "Prefer": "wait=5"}
         return _expect(self._reads, "GET", path, expected, headers=headers, **request)
+
+    def look_up(self, body: object, token: str) -> httpx.Response:
+        headers = {"Consistency-Token": token, "Prefer": "wait=5"}
+        return _expect(self._reads, "POST", "/users/lookup", 200, headers=headers, json=body)
+
+    def documents(self) -> None:
+        """Read the documents of both sides, where the page /docs looks for them."""
+        for client, name in ((self._reads, "query-api"), (self._writes, "command-api")):
+            _expect(client, "GET", f"/openapi/{name}.json", 200)
+        _expect(self._reads, "GET", "/docs", 200)
 
 
 def _expect(client: httpx.Client, method: str, path: str, expected: int, **request: object) -> httpx.Response:
@@ -69,6 +79,8 @@ def smoke(writes: str, reads: str, kill: str | None) -> None:
     path = f"/users/{user['id']}"
     _same(directory.read(path, 200, token).json(), user)
     _same(directory.read("/users", 200, token, params={"email": email.upper()}).json()["items"], [user])
+    found = directory.look_up({"emails": [email]}, token).json()["items"]
+    _same([item["user"] for item in found], [user])
     newest = directory.read("/users", 200, token, params={"sort": "-created_at", "limit": 100}).json()["items"]
     if user["id"] not in {item["id"] for item in newest}:
         raise SmokeFailed("the new user is not among the newest in the list")
@@ -82,6 +94,7 @@ def smoke(writes: str, reads: str, kill: str | None) -> None:
     _same(directory.read(path, 200, token).json(), patched.json())
     deleted = directory.write("DELETE", path, 204)
     directory.read(path, 410, deleted.headers["Consistency-Token"])
+    directory.documents()
 
 
 def _same(actual: object, expected: object) -> None:

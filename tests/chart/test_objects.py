@@ -34,6 +34,9 @@ REQUESTS = [
     ("GET", "/writes/token", "command-api"),
     ("GET", "/changes", "query-api"),
     ("GET", "/openapi.json", "query-api"),
+    ("GET", "/docs", "query-api"),
+    ("HEAD", "/openapi/query-api.json", "query-api"),
+    ("HEAD", "/openapi/command-api.json", "command-api"),
 ]
 
 

@@ -225,6 +225,31 @@ async def test_a_first_row_is_a_whole_number(api: CommandApi, first_row: str) ->
     assert (answer.status_code, answer.json["errors"][0]["parameter"]) == (400, "first_row")
 
 
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("firstrow=7", ["firstrow"]),
+        ("first_row=0&x=1", ["x", "first_row"]),
+        ("first_row=1&first_row=2", ["first_row"]),
+        ("&".join(f"p{number}=1" for number in range(99)), [f"p{number}" for number in range(50)]),
+    ],
+)
+async def test_a_misspelled_parameter_is_no_import_from_the_first_row(
+    api: CommandApi, query: str, named: list[str]
+) -> None:
+    answer = await api.post(f"{IMPORT}?{query}", people(1), Content_Type=NDJSON)
+
+    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (400, "invalid-parameter")
+    assert [error["parameter"] for error in answer.json["errors"]] == named
+    assert api.log.sent == []
+
+
+async def test_a_quote_without_an_end_is_told_as_that(api: CommandApi) -> None:
+    (line,) = await imported(api, b'email,given\n"jo@example.org,Jo\nal@example.org,Al\n', Content_Type="text/csv")
+
+    assert (line["status"], line["detail"]) == (400, "The row is not CSV: a cell begins with a quote and has no end.")
+
+
 async def test_results_can_be_asked_for_as_what_they_are(api: CommandApi) -> None:
     assert len(await imported(api, people(1), Accept=NDJSON)) == 1
 

@@ -42,7 +42,12 @@ def create_app(settings: HttpSettings) -> App:
         print("clients closed", flush=True)
 
     app = create_falcon_app(
-        {}, checks={}, access_log=settings.access_log, on_startup=[open_clients], on_shutdown=[close_clients]
+        {},
+        name="served",
+        checks={},
+        access_log=settings.access_log,
+        on_startup=[open_clients],
+        on_shutdown=[close_clients],
     )
     app.add_route("/slow", _Slow())
     app.add_route("/echo", _Echo())

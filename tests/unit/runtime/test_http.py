@@ -43,7 +43,7 @@ class _Search:
 
 
 def _app(**options: Any) -> App:
-    app = create_falcon_app({"openapi": "3.1.0"}, **{"checks": {}, **options})
+    app = create_falcon_app({"openapi": "3.1.0"}, **{"name": "things", "checks": {}, **options})
     app.add_route("/things/{thing}", _Things())
     app.add_route("/search", _Search())
     return app
