@@ -1,12 +1,17 @@
-"""The projector's commands: `python -m projector` projects, `python -m projector topics` creates and checks topics."""
+"""The projector's commands: `python -m projector` projects, `python -m projector topics` creates and checks topics.
+
+`python -m projector quarantine` shows users one of whose events could not be applied, and lets them out.
+"""
 
 import argparse
 import logging
 import signal
+import sys
 import time
 
 from redis.exceptions import RedisError
 
+from projector import quarantine_cli
 from projector.log_setup import prepare_log
 from projector.process import Projector
 from projector.settings import ProjectorSettings
@@ -18,13 +23,18 @@ from runtime.settings import load
 
 _STUCK_AFTER_SECONDS = 60
 
+_COMMANDS = {"quarantine": quarantine_cli.main}
+"""Commands with arguments of their own, each of which returns its exit status."""
+
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Run the command that the arguments name."""
+    if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
+        sys.exit(_COMMANDS[sys.argv[1]](sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m projector", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["run", "topics"], default="run")
+    parser.add_argument("command", nargs="?", choices=["run", "topics", *_COMMANDS], default="run")
     command = parser.parse_args().command
     settings = load(ProjectorSettings)
     logs.configure(settings, "projector")
