@@ -21,8 +21,6 @@ from runtime import logs, startup
 from runtime.server import serve_health
 from runtime.settings import load
 
-_STUCK_AFTER_SECONDS = 60
-
 _COMMANDS = {"quarantine": quarantine_cli.main}
 """Commands with arguments of their own, each of which returns its exit status."""
 
@@ -54,13 +52,8 @@ def run(settings: ProjectorSettings) -> None:
     except OtherLog as error:
         raise _other_log(error) from error
 
-    def alive() -> str | None:
-        idle = projector.seconds_since_loop()
-        return f"the loop has not gone round for {idle:.0f} s" if idle > _STUCK_AFTER_SECONDS else None
-
-    server = serve_health(
-        settings.projector_host, settings.projector_port, {"loop": alive, "partitions": projector.not_ready_because}
-    )
+    checks = {"loop": projector.stuck_because, "partitions": projector.not_ready_because}
+    server = serve_health(settings.projector_host, settings.projector_port, checks, projector.stuck_because)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: projector.stop())
     startup.quieten_collector()

@@ -73,7 +73,8 @@ class Projector:
         self._stopped: dict[int, str] = {}
         self._last_projected: dict[int, int] = {}
         self._committed: dict[int, int] = {}
-        self._looped_at = time.monotonic()
+        self._moved_at = time.monotonic()
+        self._stuck_after = settings.projector_stuck_after_seconds
         self._next_guard = self._next_upkeep = 0.0
         self._stopping = False
         self._event_log = connect(settings, on_assigned=self._assigned, on_revoked=self._revoked)
@@ -81,9 +82,13 @@ class Projector:
 
     # --- what health asks
 
-    def seconds_since_loop(self) -> float:
-        """Return how long ago the loop went round: a stuck loop is a dead process."""
-        return time.monotonic() - self._looped_at
+    def stuck_because(self) -> str | None:
+        """Say so if nothing has moved for too long: neither a batch nor a time-out. Only a restart helps then.
+
+        While Kafka or Redis is away the loop goes round all the same, as each call gives up after some seconds.
+        """
+        idle = time.monotonic() - self._moved_at
+        return f"the loop has not moved for {idle:.0f} s" if idle > self._stuck_after else None
 
     def not_ready_because(self) -> str | None:
         """Say why records wait, or None."""
@@ -103,7 +108,7 @@ class Projector:
         """Project until stopped, then leave the group."""
         try:
             while not self._stopping:
-                self._looped_at = time.monotonic()
+                self._moved_at = time.monotonic()
                 try:
                     self._step()
                 except (RedisError, OtherGeneration, KafkaError) as error:
@@ -168,6 +173,7 @@ class Projector:
     def _project(self, live: LivePointer, polled: Mapping[int, Sequence[ConsumerRecord]]) -> None:
         waiting = {p: list(records) for p, records in polled.items() if p in self._positions}
         while waiting:
+            self._moved_at = time.monotonic()
             turn = [self._decode(p, records[: self._batch_records]) for p, records in waiting.items()]
             refused = self._apply(live, [decoded for decoded in turn if decoded.next_position > decoded.position])
             waiting = {
@@ -186,6 +192,7 @@ class Projector:
                     entries.append(LogEntry(record.offset, record.timestamp, decode(record.value)))
             except Undecodable as error:
                 self._event_log.quarantine(partition, record, str(error))
+                self._moved_at = time.monotonic()
                 metrics.QUARANTINED_RECORDS.labels("undecodable").inc()
                 extra = {"partition": partition, "offset": record.offset, "reason": str(error)}
                 log.error("record quarantined", extra=extra)  # noqa: TRY400 - no trace: the fault is the record's

@@ -1,6 +1,7 @@
-"""A release of the projector with a fault: it cannot apply a change of a display name to `Poison`."""
+"""A release of the projector with faults: it cannot apply the display name `Poison`, and hangs at `Tar pit`."""
 
 import sys
+import threading
 
 from projector import documents
 from projector.__main__ import main
@@ -11,6 +12,8 @@ from user_directory_events import UserEvent, UserState, evolve
 def evolve_brokenly(state: UserState, event: UserEvent) -> UserState:
     if getattr(event.data, "display_name", None) == "Poison":
         raise ZeroDivisionError
+    if getattr(event.data, "display_name", None) == "Tar pit":
+        threading.Event().wait()
     return evolve(state, event)
 
 
