@@ -50,7 +50,14 @@ _PENDING = Response(
 )
 _WRITTEN = {"ETag": _ETAG, "Consistency-Token": _TOKEN}
 _WRITE_PROBLEMS = ("idempotency-key-invalid", "idempotency-key-reused")
-_EXISTING = ("user-not-found", "user-deleted", "version-mismatch", "precondition-invalid", "invalid-parameter")
+_EXISTING = (
+    "user-not-found",
+    "user-deleted",
+    "version-mismatch",
+    "precondition-invalid",
+    "invalid-parameter",
+    "user-in-quarantine",
+)
 _JSON = {"application/json": UserBody}
 _PATCH = {"application/merge-patch+json": UserPatch, "application/json": UserPatch}
 

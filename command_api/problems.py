@@ -9,7 +9,7 @@ from command_api.event_log import EventLogUnavailable
 from command_api.preconditions import InvalidPrecondition
 from command_api.store import StoreUnavailable
 from command_api.write_tokens import InvalidWriteToken
-from command_api.writer import BudgetSpent, KeyReused, TooManyWrites, ValueTaken
+from command_api.writer import BudgetSpent, InQuarantine, KeyReused, TooManyWrites, ValueTaken
 from runtime.http import App
 from runtime.problems import FieldError, Problem, render
 
@@ -24,6 +24,7 @@ _FAILURES: tuple[type[Exception], ...] = (
     EventLogUnavailable,
     StoreUnavailable,
     BudgetSpent,
+    InQuarantine,
     TooManyWrites,
 )
 
@@ -70,6 +71,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901 - a table, read from 
         case BudgetSpent():
             reason = "Other writes held what this one needs for too long."
             return Problem("service-unavailable", f"{reason} {_NOTHING_CHANGED}")
+        case InQuarantine():
+            return Problem("user-in-quarantine", f"An operator has to repair this user first. {_NOTHING_CHANGED}")
         case TooManyWrites():
             return Problem("service-unavailable", f"Too many writes are in hand. {_NOTHING_CHANGED}")
     raise error

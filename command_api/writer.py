@@ -5,6 +5,7 @@ the outcome unknown, and only the log can tell.
 """
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from read_models.write_calls import (
 )
 from runtime import metrics
 from user_directory_events import (
+    CannotEvolve,
     UniqueField,
     User,
     UserEvent,
@@ -57,6 +59,10 @@ class KeyReused(Exception):
 
 class BudgetSpent(Exception):
     """Nothing was changed: others held what this write needs, or its events were void, until the budget was spent."""
+
+
+class InQuarantine(Exception):
+    """Events of the user wait in quarantine, so nobody knows what the command would change."""
 
 
 class TooManyWrites(Exception):
@@ -122,7 +128,7 @@ class Writer:
 
         Raises:
             Refused: a rule of the domain is broken.
-            ValueTaken, KeyReused: see there.
+            ValueTaken, KeyReused, InQuarantine: see there.
             EventLogUnavailable, StoreUnavailable, BudgetSpent, TooManyWrites: nothing was changed; try again later.
         """
         if self._in_flight >= self._most_in_flight:
@@ -162,6 +168,8 @@ class Writer:
             if not isinstance(loaded, Loaded):
                 return await self._first_outcome(loaded, caller, until)
             record = loaded.record or _NO_RECORD
+            if record.waits:
+                raise InQuarantine
         state = record.state(user_id)
         decision = decide(state, command)
         if decision is None:
@@ -228,7 +236,9 @@ class Writer:
         """Return the user as the first outcome left it, from the history."""
         state: UserState = None
         for entry in await self._store.history(first.user_id, first.sequence):
-            state = evolve(state, entry.event(first.user_id))
+            # What does not fit is in quarantine or was discarded: the first answer did not show it either.
+            with contextlib.suppress(CannotEvolve):
+                state = evolve(state, entry.event(first.user_id))
         return Accepted(state, first.partition, first.offset)
 
 

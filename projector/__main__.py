@@ -1,12 +1,17 @@
-"""The projector's commands: `python -m projector` projects, `python -m projector topics` creates and checks topics."""
+"""The projector's commands: `python -m projector` projects, `python -m projector topics` creates and checks topics.
+
+`python -m projector quarantine` shows users one of whose events could not be applied, and lets them out.
+"""
 
 import argparse
 import logging
 import signal
+import sys
 import time
 
 from redis.exceptions import RedisError
 
+from projector import quarantine_cli
 from projector.log_setup import prepare_log
 from projector.process import Projector
 from projector.settings import ProjectorSettings
@@ -16,15 +21,18 @@ from runtime import logs, startup
 from runtime.server import serve_health
 from runtime.settings import load
 
-_STUCK_AFTER_SECONDS = 60
+_COMMANDS = {"quarantine": quarantine_cli.main}
+"""Commands with arguments of their own, each of which returns its exit status."""
 
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Run the command that the arguments name."""
+    if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
+        sys.exit(_COMMANDS[sys.argv[1]](sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m projector", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["run", "topics"], default="run")
+    parser.add_argument("command", nargs="?", choices=["run", "topics", *_COMMANDS], default="run")
     command = parser.parse_args().command
     settings = load(ProjectorSettings)
     logs.configure(settings, "projector")
@@ -44,13 +52,8 @@ def run(settings: ProjectorSettings) -> None:
     except OtherLog as error:
         raise _other_log(error) from error
 
-    def alive() -> str | None:
-        idle = projector.seconds_since_loop()
-        return f"the loop has not gone round for {idle:.0f} s" if idle > _STUCK_AFTER_SECONDS else None
-
-    server = serve_health(
-        settings.projector_host, settings.projector_port, {"loop": alive, "partitions": projector.not_ready_because}
-    )
+    checks = {"loop": projector.stuck_because, "partitions": projector.not_ready_because}
+    server = serve_health(settings.projector_host, settings.projector_port, checks, projector.stuck_because)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: projector.stop())
     startup.quieten_collector()

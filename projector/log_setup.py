@@ -57,10 +57,10 @@ def prepare_log(settings: ProjectorSettings) -> str:
         raise StartupError(f"Kafka's topics cannot be used: {error or type(error).__name__}") from error
     finally:
         admin.close()
-    return _identity(settings)
+    return identity(settings)
 
 
-def _identity(settings: ProjectorSettings) -> str:
+def identity(settings: ProjectorSettings) -> str:
     """Return the log's identity from the first record of partition 0; append it where the log is empty."""
     partition = TopicPartition(settings.events_topic, 0)
     consumer = KafkaConsumer(**options(settings, CLIENT_ID), enable_auto_commit=False, auto_offset_reset="earliest")

@@ -1,8 +1,9 @@
 """The projector's loop: poll, fold, apply; and beside it ticks, epochs and commits.
 
 Three kinds of trouble are told apart. Retriable (Redis or Kafka does not answer, the checkpoint is elsewhere): nothing
-is committed, the partitions go back to their checkpoints. Poison (a record that does not decode): to the quarantine,
-and on. Anything else ends the process, uncommitted, with its traceback.
+is committed, the partitions go back to their checkpoints. Poison: a record that does not decode goes to the quarantine
+topic, an event that cannot be applied parks its user (`projector.documents`); and on. Anything else ends the process,
+uncommitted, with its traceback.
 """
 
 import contextlib
@@ -16,14 +17,14 @@ from kafka.errors import KafkaError
 
 from projector.event_log import EventLog
 from projector.guard import EpochOpener
-from projector.projection import Judgement, LogEntry, project
+from projector.projection import Judgement, LogEntry, histories_needed, project, user_of
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore, RedisError
 from read_models.calls import OtherGeneration
 from read_models.projector_calls import Batch
 from read_models.records import LivePointer
 from runtime import metrics
-from user_directory_events import EpochOpened, LogRecord, Tick, Undecodable, UnknownSchema, UserEvent, Verdict, decode
+from user_directory_events import LogRecord, Undecodable, UnknownSchema, UserEvent, Verdict, decode
 
 _POLL_MS = 100
 _HASTY_POLL_MS = 10
@@ -47,6 +48,9 @@ class _Decoded:
     def events(self) -> list[UserEvent]:
         return [entry.record for entry in self.entries if isinstance(entry.record, UserEvent)]
 
+    def users(self) -> list[str]:
+        return sorted({user for entry in self.entries if (user := user_of(entry.record)) is not None})
+
 
 class Projector:
     """Applies the partitions that the consumer group gives it."""
@@ -69,7 +73,8 @@ class Projector:
         self._stopped: dict[int, str] = {}
         self._last_projected: dict[int, int] = {}
         self._committed: dict[int, int] = {}
-        self._looped_at = time.monotonic()
+        self._moved_at = time.monotonic()
+        self._stuck_after = settings.projector_stuck_after_seconds
         self._next_guard = self._next_upkeep = 0.0
         self._stopping = False
         self._event_log = connect(settings, on_assigned=self._assigned, on_revoked=self._revoked)
@@ -77,9 +82,13 @@ class Projector:
 
     # --- what health asks
 
-    def seconds_since_loop(self) -> float:
-        """Return how long ago the loop went round: a stuck loop is a dead process."""
-        return time.monotonic() - self._looped_at
+    def stuck_because(self) -> str | None:
+        """Say so if nothing has moved for too long: neither a batch nor a time-out. Only a restart helps then.
+
+        While Kafka or Redis is away the loop goes round all the same, as each call gives up after some seconds.
+        """
+        idle = time.monotonic() - self._moved_at
+        return f"the loop has not moved for {idle:.0f} s" if idle > self._stuck_after else None
 
     def not_ready_because(self) -> str | None:
         """Say why records wait, or None."""
@@ -99,7 +108,7 @@ class Projector:
         """Project until stopped, then leave the group."""
         try:
             while not self._stopping:
-                self._looped_at = time.monotonic()
+                self._moved_at = time.monotonic()
                 try:
                     self._step()
                 except (RedisError, OtherGeneration, KafkaError) as error:
@@ -164,6 +173,7 @@ class Projector:
     def _project(self, live: LivePointer, polled: Mapping[int, Sequence[ConsumerRecord]]) -> None:
         waiting = {p: list(records) for p, records in polled.items() if p in self._positions}
         while waiting:
+            self._moved_at = time.monotonic()
             turn = [self._decode(p, records[: self._batch_records]) for p, records in waiting.items()]
             refused = self._apply(live, [decoded for decoded in turn if decoded.next_position > decoded.position])
             waiting = {
@@ -182,6 +192,7 @@ class Projector:
                     entries.append(LogEntry(record.offset, record.timestamp, decode(record.value)))
             except Undecodable as error:
                 self._event_log.quarantine(partition, record, str(error))
+                self._moved_at = time.monotonic()
                 metrics.QUARANTINED_RECORDS.labels("undecodable").inc()
                 extra = {"partition": partition, "offset": record.offset, "reason": str(error)}
                 log.error("record quarantined", extra=extra)  # noqa: TRY400 - no trace: the fault is the record's
@@ -200,8 +211,7 @@ class Projector:
     def _apply(self, live: LivePointer, turn: Sequence[_Decoded]) -> set[int]:
         """Apply one batch per partition; return the partitions whose batch was refused."""
         started = time.perf_counter()
-        users = {d.partition: sorted({event.subject for event in d.events()}) for d in turn}
-        checkpoints = self._store.load(live, users)
+        checkpoints = self._store.load(live, {d.partition: d.users() for d in turn})
         refused = set()
         ready: list[tuple[Batch, list[Judgement], _Decoded]] = []
         for decoded in turn:
@@ -222,6 +232,7 @@ class Projector:
                 keys=self._store.keys.generation(live.generation),
                 skew_ms=self._skew_ms,
                 feed_events=self._feed_events,
+                histories=self._store.histories(live, histories_needed(decoded.entries, checkpoint.records)),
             )
             ready.append((batch, judgements, decoded))
         for (batch, judgements, decoded), reply in zip(
@@ -260,8 +271,9 @@ class Projector:
                 metrics.VOID_EVENTS.labels(verdict.name.lower()).inc()
                 log.warning("event void", extra={**_where(partition, judgement), "reason": verdict.value})
             elif judgement.fault is not None:
-                metrics.QUARANTINED_RECORDS.labels("unfit").inc()
-                log.error("event unfit", extra={**_where(partition, judgement), "reason": str(judgement.fault)})
+                metrics.QUARANTINED_RECORDS.labels("unfit" if judgement.parks else "waiting").inc()
+                message = "user parked" if judgement.parks else "event waits"
+                log.error(message, extra={**_where(partition, judgement), "reason": judgement.fault})
             elif judgement.entry.timestamp >= live_since:
                 log.info("event projected", extra={**_where(partition, judgement), "type": event.type})
 
@@ -272,6 +284,7 @@ class Projector:
             if self._last_projected.get(partition, 0) < time.time() * 1000 - _UPKEEP_EVERY_SECONDS * 1000:
                 self._event_log.append_tick(partition)
                 metrics.TICKS.inc()
+        metrics.PARKED_USERS.set(self._store.parked(live))
         caught_up = True
         for partition in placed:
             lag = self._event_log.lag(partition, self._positions[partition])
@@ -295,9 +308,7 @@ class Projector:
 
 
 def _kind(record: LogRecord) -> str:
-    if isinstance(record, EpochOpened):
-        return "epoch"
-    return "tick" if isinstance(record, Tick) else "identity"
+    return record.type.removeprefix("log.")
 
 
 def _where(partition: int, judgement: Judgement) -> dict[str, object]:

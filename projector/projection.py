@@ -8,25 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from projector.change_feed import FEED_EVENTS, feed_changes
+from projector.documents import Recorded, UserDocument, claims_of, quarantine_changes
 from read_models.calls import Argument
 from read_models.ids import raw_id
 from read_models.keys import GenerationKeys
-from read_models.listing import Listing, claim_tail
+from read_models.listing import Listing
 from read_models.projector_calls import Batch
 from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, UserRecord
 from user_directory_events import (
-    CannotEvolve,
     EpochOpened,
+    EventsDiscarded,
     Gone,
     LogRecord,
-    UniqueField,
-    User,
+    ReplayRequested,
     UserErased,
     UserEvent,
     UserState,
     Verdict,
-    comparable,
-    evolve,
     judge,
 )
 
@@ -34,7 +32,6 @@ MOST_ARGUMENTS = 1000
 IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000
 NO_RECORD = UserRecord(version=0, partition=0, offset=-1, presence="none")
 
-Claims = dict[UniqueField, str]
 Change = tuple[str, Sequence[Argument]]
 
 
@@ -49,12 +46,16 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the projector made of one event; None as verdict: a later copy of an event that was judged before."""
+    """What the projector made of one event; None as verdict: a later copy of an event that was judged before.
+
+    `fault` says why an accepted event waits in quarantine; `parks`, that the user is there because of it.
+    """
 
     entry: LogEntry
     event: UserEvent
     verdict: Verdict | None
-    fault: CannotEvolve | None = None
+    fault: str | None = None
+    parks: bool = False
 
 
 @dataclass(slots=True)
@@ -66,10 +67,10 @@ class _WorkingUser:
     version: int
     offset: int
     void_ids: list[str]
-    state: UserState
     state_before: UserState
-    claim_tails: dict[UniqueField, bytes] = field(default_factory=dict)
-    listing: Listing | None = None
+    listing_before: Listing | None
+    document: UserDocument
+    waiting_before: list[Recorded]
     accepted_ids: set[str] = field(default_factory=set)
     history: list[bytes] = field(default_factory=list)
     first_new_sequence: int = 0
@@ -77,13 +78,24 @@ class _WorkingUser:
     changed: bool = False
 
     @classmethod
-    def load(cls, user_id: str, record: UserRecord) -> "_WorkingUser":
-        state = record.state(user_id)
-        return cls(user_id, record, record.version, record.offset, list(record.void_ids), state, state)
+    def load(cls, user_id: str, record: UserRecord, history: Sequence[bytes]) -> "_WorkingUser":
+        document = UserDocument.load(user_id, record, history)
+        return cls(
+            user_id,
+            record,
+            record.version,
+            record.offset,
+            list(record.void_ids),
+            document.state,
+            document.listing,
+            document,
+            document.waiting,
+        )
 
     @property
     def erased(self) -> bool:
-        return isinstance(self.state, Gone) and self.state.erased
+        state = self.document.state
+        return isinstance(state, Gone) and state.erased
 
     def has_judged(self, event_id: str, known_ids: set[str]) -> bool:
         # An erasure forgets the history, in this batch as well as in an earlier one.
@@ -103,6 +115,7 @@ def project(
     keys: GenerationKeys,
     skew_ms: int,
     feed_events: int = FEED_EVENTS,
+    histories: Mapping[str, Sequence[bytes]] | None = None,
 ) -> tuple[Batch, list[Judgement]]:
     """Fold records over what Redis holds; return what to write and the verdicts.
 
@@ -117,6 +130,7 @@ def project(
         keys: the keys of the generation.
         skew_ms: largest difference between the brokers' clocks, S of the protocol.
         feed_events: events of the partition that its change feed keeps.
+        histories: entries of the histories of those users that `histories_needed` names, from there on.
     """
     users: dict[str, _WorkingUser] = {}
     judgements: list[Judgement] = []
@@ -129,12 +143,16 @@ def project(
         if isinstance(record, EpochOpened):
             epoch = record.data.epoch
             epochs.append(epoch)
-        if not isinstance(record, UserEvent):
+        user_id = user_of(record)
+        if user_id is None:
             continue
-        user = users.get(record.subject)
+        user = users.get(user_id)
         if user is None:
-            user = _WorkingUser.load(record.subject, records.get(record.subject, NO_RECORD))
-            users[record.subject] = user
+            history = (histories or {}).get(user_id, ())
+            users[user_id] = user = _WorkingUser.load(user_id, records.get(user_id, NO_RECORD), history)
+        if not isinstance(record, UserEvent):
+            _decide(record, user, partition)
+            continue
         judgement = _judge(entry, record, user, epoch, known_ids)
         judgements.append(judgement)
         if judgement.verdict is Verdict.ACCEPTED and record.idempotencykey and record.idempotencyhash:
@@ -154,6 +172,34 @@ def project(
     return batch, judgements
 
 
+def user_of(record: LogRecord) -> str | None:
+    """Return the id of the user whom a record is about."""
+    if isinstance(record, UserEvent):
+        return record.subject
+    return record.data.user_id if isinstance(record, EventsDiscarded | ReplayRequested) else None
+
+
+def histories_needed(entries: Sequence[LogEntry], records: Mapping[str, UserRecord]) -> dict[str, int]:
+    """Say of which users `project` needs the history, each from which index on."""
+    needed = {user_id: record.shown.version for user_id, record in records.items() if record.shown and record.waits}
+    for entry in entries:
+        if isinstance(entry.record, EventsDiscarded) and entry.record.data.user_id in records:
+            needed[entry.record.data.user_id] = 0
+    return needed
+
+
+def _decide(record: LogRecord, user: _WorkingUser, partition: int) -> None:
+    """Carry out what an operator decided."""
+    # In another partition than the user's it would move the user with the wrong checkpoint.
+    if user.version == 0 or (user.before.version > 0 and user.before.partition != partition):
+        return
+    user.changed = True
+    if isinstance(record, EventsDiscarded):
+        user.document.discard(record.data.event_ids)
+    else:
+        user.document.replay()
+
+
 def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | None, known_ids: set[str]) -> Judgement:
     if user.has_judged(event.id, known_ids):
         return Judgement(entry, event, None)
@@ -162,15 +208,7 @@ def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | N
     if verdict is not Verdict.ACCEPTED:
         user.void_ids.append(event.id)
         return Judgement(entry, event, verdict)
-    fault: CannotEvolve | None = None
-    claims = _claims(user.state)
-    try:
-        user.state = evolve(user.state, event)
-    except CannotEvolve as error:
-        fault = error
-    for name, value in _claims(user.state).items():
-        if claims.get(name) != value:
-            user.claim_tails[name] = claim_tail(entry.timestamp, event.id, user.user_id)
+    fault = user.document.accept(Recorded(event, entry.offset, entry.timestamp))
     user.version, user.offset = event.sequence, entry.offset
     if isinstance(event, UserErased):
         user.accepted_ids, user.history, user.history_forgotten = set(), [], True
@@ -178,16 +216,8 @@ def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | N
     if not user.history:
         user.first_new_sequence = event.sequence
     user.history.append(HistoryEntry.of(event, offset=entry.offset, timestamp=entry.timestamp).encode())
-    return Judgement(entry, event, verdict, fault)
-
-
-def _claims(state: UserState) -> Claims:
-    if not isinstance(state, User):
-        return {}
-    claims: Claims = {"email": comparable("email", state.email)}
-    if state.external_id is not None:
-        claims["external_id"] = comparable("external_id", state.external_id)
-    return claims
+    parks = fault is not None and len(user.document.waiting) == 1
+    return Judgement(entry, event, verdict, fault, parks)
 
 
 def _idempotent_outcome(
@@ -201,21 +231,21 @@ def _idempotent_outcome(
 
 
 def _changes(users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int) -> Iterator[Change]:
-    for user in users:
-        user.listing = Listing.of(user.state) if isinstance(user.state, User) else None
     yield from _claim_changes(users, keys)
+    yield from quarantine_changes([(user.waiting_before, user.document) for user in users], keys)
     yield from _history_changes(users, keys)
     yield from _index_changes(users, keys)
     # Last: from the records a batch is computed anew, should only a part of its changes have been made.
     pairs: list[Argument] = []
     for user in users:
         record = UserRecord.of(
-            user.state,
+            user.document.state,
             version=user.version,
             partition=partition,
             offset=user.offset,
             void_ids=user.void_ids,
-            listing=user.listing,
+            listing=user.document.listing,
+            shown=user.document.shown(user.version),
         )
         pairs += [keys.user(user.user_id), record.encode()]
     yield from _variadic("MSET", (), pairs)
@@ -224,15 +254,14 @@ def _changes(users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int
 def _claim_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Iterator[Change]:
     # Releases first, so that a value passed on within a batch never looks claimed twice.
     for user in users:
-        now = _claims(user.state)
-        for name, value in _claims(user.state_before).items():
-            if now.get(name) != value:
+        for name, value in claims_of(user.state_before).items():
+            if user.document.claims.get(name) != value:
                 yield "unclaim", (keys.claims(name), value, raw_id(user.user_id), keys.conflict(name, value))
     for user in users:
         # Also a value that was given up and claimed again within the batch: the later claim counts, as it does when a
         # replay cuts the batches elsewhere.
-        for name, value in _claims(user.state).items():
-            if (tail := user.claim_tails.get(name)) is not None:
+        for name, value in user.document.claims.items():
+            if (tail := user.document.claim_tails.get(name)) is not None:
                 yield "claim", (keys.claims(name), value, tail, keys.conflict(name, value))
 
 
@@ -249,9 +278,9 @@ def _index_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Itera
     remove: dict[str, list[Argument]] = {}
     add: dict[str, list[Argument]] = {}
     for user in users:
-        listed = Listing.of(user.state_before) if isinstance(user.state_before, User) else None
         before, now = (
-            set(listing.members(keys, user.user_id)) if listing else set() for listing in (listed, user.listing)
+            set(listing.members(keys, user.user_id)) if listing else set()
+            for listing in (user.listing_before, user.document.listing)
         )
         for key, member in sorted(before - now):
             remove.setdefault(key, []).append(member)

@@ -17,6 +17,13 @@ class ProjectorSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSetti
     change_feed_events_per_partition: int = Field(
         10_000, ge=1, le=10_000_000, description="Newest events of each partition that the change feed can go back to"
     )
+    projector_stuck_after_seconds: float = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="How long the projector's loop may stand still before /healthz says that it has to be restarted; "
+        "waiting for Kafka or Redis is no standing still, but one round of slow answers may take half a minute",
+    )
     startup_wait_seconds: float = Field(
         60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
     )

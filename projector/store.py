@@ -88,6 +88,16 @@ class ReadModelStore:
             )
         return checkpoints
 
+    def histories(self, live: LivePointer, wanted: Mapping[str, int]) -> dict[str, list[bytes]]:
+        """Read the histories of some users, each from an index on."""
+        if not wanted:
+            return {}
+        generation = self.keys.generation(live.generation)
+        pipeline = self._redis.pipeline(transaction=False)
+        for user, start in wanted.items():
+            pipeline.lrange(generation.history(user), start, -1)
+        return dict(zip(wanted, pipeline.execute(), strict=True))
+
     def known_ids(self, live: LivePointer, events: Iterable[tuple[str, str, int]]) -> set[str]:
         """Return which of these events, as (id, user id, sequence), are in their user's history."""
         wanted = list(events)
@@ -150,6 +160,10 @@ class ReadModelStore:
     def conflicts(self, live: LivePointer) -> int:
         """Count the unique values that more than one user claims."""
         return int(self._redis.scard(self.keys.generation(live.generation).conflicts))
+
+    def parked(self, live: LivePointer) -> int:
+        """Count the users in quarantine."""
+        return int(self._redis.hlen(self.keys.generation(live.generation).quarantine))
 
     def ping(self) -> None:
         """Check that Redis answers."""

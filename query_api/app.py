@@ -43,7 +43,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
         on_shutdown.append(feed.close)
         on_drain.append(feed.drain)
     # A longer wait could be cut off by SIGTERM.
-    freshness = Freshness(min(settings.max_wait_seconds, settings.drain_seconds))
+    freshness = Freshness(min(settings.max_wait_seconds, settings.drain_seconds), settings.max_waiting_reads)
     past = Past(directory)
     public_url = str(settings.public_url or "").rstrip("/")
     app = create_falcon_app(

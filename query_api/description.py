@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from query_api.changes import CHANGES
-from query_api.description_parts import CONSISTENCY, EXAMPLE_USER, FRESHNESS, USER_ID, VERSION
+from query_api.description_parts import CONSISTENCY, EXAMPLE_USER, FRESHNESS, LATEST_VERSION, USER_ID, VERSION
 from query_api.export import EXPORT
 from query_api.history import HISTORY
 from query_api.list_description import COUNT, LIST
@@ -23,7 +23,7 @@ OPERATIONS: Final = (
         "getUser",
         "One user by id, as they are or as they were",
         {
-            200: Response("The user.", User, {**VERSION, **FRESHNESS}, examples=[EXAMPLE_USER]),
+            200: Response("The user.", User, {**VERSION, **LATEST_VERSION, **FRESHNESS}, examples=[EXAMPLE_USER]),
             304: Response("The client has this version already.", headers={**VERSION, **FRESHNESS}),
         },
         parameters=(
@@ -58,8 +58,10 @@ OPERATIONS: Final = (
             "user-version-not-found",
             "user-deleted",
             "not-yet-visible",
+            "user-in-quarantine",
         ),
-        description="Without `version` and `at` the answer is the newest state.",
+        description="Without `version` and `at` the answer is the newest state, or, with `Latest-Version`, the newest "
+        "that could be made: events of this user wait for a repair.",
         tags=("users",),
     ),
     HISTORY,

@@ -40,6 +40,12 @@ FRESHNESS: Final = {
     "Preference-Applied": Header("`wait=N`: the longest wait that `Prefer` was granted."),
 }
 VERSION: Final = {"ETag": Header('The user\'s version, quoted: `"3"`.')}
+LATEST_VERSION: Final = {
+    "Latest-Version": Header(
+        "Only where the document is behind the user's events, some of which wait for a repair: the user's version, "
+        'quoted: `"5"`.'
+    )
+}
 LINK: Final = {"Link": Header('The next page, `rel="next"` (RFC 8288).')}
 USER_ID: Final = Parameter(
     "user_id", "path", UUID, "The user's id: a UUID, in either case.", example=EXAMPLE_USER["id"]

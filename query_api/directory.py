@@ -25,6 +25,10 @@ class NoSuchVersion(DirectoryError):
     """The user never had this version, or was not registered yet at this time."""
 
 
+class InQuarantine(DirectoryError):
+    """Events of this user wait in quarantine, and what the read models have is older than was asked for."""
+
+
 class Unavailable(DirectoryError):
     """Redis does not answer, or holds no complete generation."""
 
@@ -38,11 +42,15 @@ class WrongToken(DirectoryError):
 
 
 class FoundUser(NamedTuple):
-    """A user as the answer needs it; a plain tuple because one is made for every read."""
+    """A user as the answer needs it; a plain tuple because one is made for every read.
+
+    `latest` is the user's version by the log where it is above that of the document: the events between wait.
+    """
 
     document: bytes
     version: str
     token: str
+    latest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,7 @@ class UserCount:
     token: str
 
 
-Missing = Literal["unknown", "deleted"]
+Missing = Literal["unknown", "deleted", "in-quarantine"]
 """Why there is no user under a key; an address that was given up is unknown."""
 
 
@@ -148,6 +156,7 @@ class Directory(Protocol):
         Raises:
             UserNotFound: see there.
             UserGone: see there.
+            InQuarantine: see there.
         """
         ...
 

@@ -6,6 +6,7 @@ import falcon.asgi
 
 from query_api.directory import (
     DirectoryError,
+    InQuarantine,
     NoSuchVersion,
     NotYetVisible,
     Unavailable,
@@ -20,6 +21,7 @@ _PROBLEMS: Final[dict[type[DirectoryError], str]] = {
     UserNotFound: "user-not-found",
     UserGone: "user-deleted",
     NoSuchVersion: "user-version-not-found",
+    InQuarantine: "user-in-quarantine",
     Unavailable: "service-unavailable",
     NotYetVisible: "not-yet-visible",
     WrongToken: "invalid-consistency-token",

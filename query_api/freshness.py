@@ -22,10 +22,16 @@ T = TypeVar("T")
 
 
 class Freshness:
-    """Ask the directory until it shows what the client has seen, as long as the client prefers to wait."""
+    """Ask the directory until it shows what the client has seen, as long as the client prefers to wait.
 
-    def __init__(self, max_wait_seconds: float) -> None:
+    Who waits asks twenty times a second, so no more than `max_waiting` wait at once: the others hear at once that they
+    have to come again.
+    """
+
+    def __init__(self, max_wait_seconds: float, max_waiting: int) -> None:
         self._max_wait = max_wait_seconds
+        self._max_waiting = max_waiting
+        self._waiting = 0
 
     async def read(
         self, req: Request, resp: falcon.asgi.Response, ask: Callable[[ConsistencyToken | None], Awaitable[T]]
@@ -46,9 +52,15 @@ class Freshness:
         wait = self._wait(req)
         if wait is None:
             return await ask(seen)
+        if self._waiting >= self._max_waiting:
+            wait = 0
         resp.set_header("Preference-Applied", f"wait={int(wait)}")
-        with CONSISTENCY_WAIT.time():
-            return await _ask_until(ask, seen, wait)
+        self._waiting += 1
+        try:
+            with CONSISTENCY_WAIT.time():
+                return await _ask_until(ask, seen, wait)
+        finally:
+            self._waiting -= 1
 
     def _wait(self, req: Request) -> float | None:
         prefer = req.raw_header(b"prefer")

@@ -86,7 +86,10 @@ class MissingId(BaseModel):
     """An id under which there is no user."""
 
     id: Annotated[str, Field(description="As it was asked for")]
-    reason: Annotated[Literal["unknown", "deleted"], Field(description="`deleted`: there was one")]
+    reason: Annotated[
+        Literal["unknown", "deleted", "in-quarantine"],
+        Field(description="`deleted`: there was one; `in-quarantine`: there may be one, after a repair"),
+    ]
 
 
 class MissingEmail(BaseModel):

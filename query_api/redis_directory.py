@@ -8,6 +8,7 @@ from query_api.directory import (
     Filters,
     FoundUser,
     HistoryPart,
+    InQuarantine,
     ListQuery,
     LookedUp,
     Missing,
@@ -23,7 +24,7 @@ from read_models import user_calls
 from read_models.calls import Key
 from read_models.consistency import ConsistencyToken
 from read_models.keys import GenerationKeys, Keys
-from read_models.records import split_record
+from read_models.records import UserRecord, split_record
 from runtime.redis_connection import RedisConnection
 
 _ACTIVE: Final = "A"
@@ -53,7 +54,7 @@ class RedisDirectory:
                 if seen is not None:
                     check_token(seen, source)
                     check_visible(seen, progress)
-                return _found(record, source.log_id)
+                return _found(record, source.log_id, seen)
             reader.source = None
         raise unstable()
 
@@ -103,23 +104,39 @@ class RedisDirectory:
         return None
 
 
-def _found(record: bytes | None, log_id: str) -> FoundUser:
+def _found(record: bytes | None, log_id: str, seen: ConsistencyToken | None) -> FoundUser:
     if record is None:
         raise _not_found()
     version, partition, offset, presence, document = split_record(record)
     if presence == _ACTIVE:
         return FoundUser(document, version, f"{log_id}.{partition}-{offset}")
+    if presence.islower():
+        return _before_the_quarantine(UserRecord.decode(record), log_id, seen)
     if presence == _NONE:
         raise _not_found()
     raise UserGone("The user was deleted.")
+
+
+def _before_the_quarantine(record: UserRecord, log_id: str, seen: ConsistencyToken | None) -> FoundUser:
+    """Give the last document that could be made, where it is as new as was asked for."""
+    shown = record.shown
+    assert shown is not None  # noqa: S101 - that is what the small letter says
+    assert shown.waits_from is not None  # noqa: S101 - likewise
+    too_new = seen is not None and seen.offsets.get(record.partition, -1) >= shown.waits_from
+    if record.presence != "active" or too_new:
+        raise InQuarantine("Events of this user wait for a repair; what they changed cannot be shown yet.")
+    token = f"{log_id}.{record.partition}-{shown.offset}"
+    return FoundUser(record.document, str(shown.version), token, str(record.version))
 
 
 def _looked_up(record: bytes | None) -> bytes | Missing:
     if record is None:
         return "unknown"
     _, _, _, presence, document = split_record(record)
-    if presence == _ACTIVE:
+    if presence in (_ACTIVE, _ACTIVE.lower()):
         return document
+    if presence.islower():
+        return "in-quarantine"
     return "unknown" if presence == _NONE else "deleted"
 
 

@@ -10,6 +10,11 @@ class QuerySettings(RedisSettings, LogSettings, HttpSettings):
 
     query_api_host: str = Field("127.0.0.1", description="Address that the query API listens on")
     query_api_port: Port = Field(8002, description="Port that the query API listens on")
+    max_waiting_reads: int = Field(
+        500,
+        ge=0,
+        description="Reads that wait for their `Consistency-Token` at once, of each worker process; more do not wait",
+    )
     max_change_feed_clients: int = Field(
         2000, ge=1, description="Clients that follow the changes at once, of each worker process; more are answered 503"
     )

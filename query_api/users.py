@@ -33,9 +33,11 @@ class UserResource:
             found = await self._directory.user(user_id, None)
         else:
             found = await self._freshness.read(req, resp, partial(self._directory.user, user_id))
-        document, version, token = found
+        document, version, token, latest = found
         resp.set_header("etag", f'"{version}"')
         resp.set_header("consistency-token", token)
+        if latest is not None:
+            resp.set_header("latest-version", f'"{latest}"')
         if req.raw_header(b"if-none-match") is not None and _has(req, version):
             resp.status = falcon.HTTP_304
         else:

@@ -108,6 +108,15 @@ class GenerationKeys:
         """
         return f"{self.prefix}:{field}"
 
+    def waiting_claims(self, field: UniqueField) -> str:
+        """Name the index of the unique values that events in quarantine claim, in the form of `claims`."""
+        return f"{self.prefix}:{field}:waiting"
+
+    @property
+    def quarantine(self) -> str:
+        """Name the hash of the users whose events wait, by raw id, see `Parked`."""
+        return f"{self.prefix}:quarantine"
+
     def sorted_by(self, sort: Sort) -> str:
         """Name the index of all users in an order, see `read_models.listing`."""
         return f"{self.prefix}:{sort}"

@@ -15,7 +15,9 @@ from user_directory_events.timestamps import ENDLESS, from_milliseconds, to_mill
 
 Presence = Literal["active", "gone", "erased", "none"]
 _LETTER: dict[Presence, str] = {"active": "A", "gone": "G", "erased": "E", "none": "N"}
-_PRESENCE: dict[bytes, Presence] = {letter.encode(): presence for presence, letter in _LETTER.items()}
+_PRESENCE: dict[bytes, Presence] = {
+    form.encode(): presence for presence, letter in _LETTER.items() for form in (letter, letter.lower())
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,42 @@ class PartitionProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What the document of a user shows who is, or was, in quarantine: `;<version>;<offset>;<waits from>;<discarded>`.
+
+    `version` and `offset` are those of the newest event that the document shows. `waits_from` is the offset of the
+    first event that waits, None (`-`) where none does. `discarded` are the sequences of the events that an operator
+    discarded, ascending.
+    """
+
+    version: int
+    offset: int
+    waits_from: int | None
+    discarded: tuple[int, ...] = ()
+
+    @classmethod
+    def decode(cls, value: bytes) -> Self:
+        """Read what is shown."""
+        version, offset, waits_from, discarded = value.decode().split(";")
+        sequences = tuple(map(int, discarded.split(","))) if discarded else ()
+        return cls(int(version), int(offset), None if waits_from == "-" else int(waits_from), sequences)
+
+    def encode(self) -> bytes:
+        """Write what is shown."""
+        waits_from = "-" if self.waits_from is None else self.waits_from
+        return f"{self.version};{self.offset};{waits_from};{','.join(map(str, self.discarded))}".encode()
+
+
+@dataclass(frozen=True, slots=True)
 class UserRecord:
     """All that is known of one user: a head of words, a line feed, the document.
 
     The head is `<version> <partition> <offset> <presence> <void ids> <listing>`. `version`, `partition` and `offset`
     are those of the user's last accepted event, so that a reader has ETag and consistency token without parsing the
     document. `listing` is what lists filter and sort by, see `Listing.encode`; only an active user has one.
+
+    Of a user in quarantine the document and the listing are those before the events that wait: the letter of the
+    presence, which is theirs, is then a small one. `shown` tells which; it follows the void ids, after a semicolon.
     """
 
     version: int
@@ -76,6 +108,12 @@ class UserRecord:
     document: bytes = b""
     void_ids: list[str] = field(default_factory=list)
     listing: str = ""
+    shown: Shown | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Say whether events of this user wait in quarantine."""
+        return self.shown is not None and self.shown.waits_from is not None
 
     @classmethod
     def of(
@@ -87,16 +125,14 @@ class UserRecord:
         offset: int,
         void_ids: list[str],
         listing: Listing | None = None,
+        shown: Shown | None = None,
     ) -> Self:
         """Make the record of a user in this state; `listing`, if it is there already, is that of the state."""
-        match state:
-            case User():
-                text = (listing or Listing.of(state)).encode()
-                return cls(version, partition, offset, "active", state.to_json(), void_ids, text)
-            case Gone(erased=erased):
-                return cls(version, partition, offset, "erased" if erased else "gone", b"", void_ids)
-            case None:
-                return cls(version, partition, offset, "none", b"", void_ids)
+        if isinstance(state, User):
+            text = (listing or Listing.of(state)).encode()
+            return cls(version, partition, offset, "active", state.to_json(), void_ids, text, shown)
+        presence: Presence = "none" if state is None else "erased" if state.erased else "gone"
+        return cls(version, partition, offset, presence, b"", void_ids, shown=shown)
 
     @classmethod
     def decode(cls, value: bytes) -> Self:
@@ -104,6 +140,10 @@ class UserRecord:
         head, _, document = value.partition(b"\n")
         version, partition, offset, letter, rest = head.split(b" ", 4)
         void_ids, _, listing = rest.partition(b" ")
+        shown = None
+        if not void_ids.endswith(b"]"):
+            void_ids, _, behind = void_ids.rpartition(b"];")
+            void_ids, shown = void_ids + b"]", Shown.decode(behind)
         return cls(
             int(version),
             int(partition),
@@ -112,13 +152,17 @@ class UserRecord:
             document,
             from_json(void_ids),
             listing.decode(),
+            shown,
         )
 
     def encode(self) -> bytes:
         """Write the record."""
-        head = f"{self.version} {self.partition} {self.offset} {_LETTER[self.presence]} ".encode()
+        letter = _LETTER[self.presence]
+        head = f"{self.version} {self.partition} {self.offset} {letter.lower() if self.waits else letter} ".encode()
         # As many as there are void events, and as long as their writers made them: blanks would end the word.
         void_ids = to_json(self.void_ids).replace(b" ", b"\\u0020")
+        if self.shown is not None:
+            void_ids += b";" + self.shown.encode()
         return head + void_ids + b" " + self.listing.encode() + b"\n" + self.document
 
     def state(self, user_id: str) -> UserState:
@@ -129,13 +173,15 @@ class UserRecord:
             case "active":
                 return User.model_validate_json(self.document)
             case presence:
-                return Gone(id=user_id, version=self.version, erased=presence == "erased")
+                version = self.version if self.shown is None else self.shown.version
+                return Gone(id=user_id, version=version, erased=presence == "erased")
 
 
 def split_record(value: bytes) -> tuple[str, str, str, str, bytes]:
     """Take version, partition, offset, presence letter and document out of a user's record.
 
-    For readers who pass them on as they are: a third of the time that `UserRecord.decode` takes.
+    For readers who pass them on as they are: a third of the time that `UserRecord.decode` takes. A small letter says
+    that the document is not that of the version.
     """
     head, _, document = value.partition(b"\n")
     version, partition, offset, letter, _ = head.decode().split(" ", 4)

@@ -27,10 +27,11 @@ log = logging.getLogger(__name__)
 class HealthServer:
     """Serves until `close`, in daemon threads; also a context manager."""
 
-    def __init__(self, listener: socket.socket, checks: Mapping[str, Check]) -> None:
-        """Start serving on a socket that listens already."""
+    def __init__(self, listener: socket.socket, checks: Mapping[str, Check], alive: Check = lambda: None) -> None:
+        """Start serving on a socket that listens already; `alive` gives None unless the process has to be restarted."""
         self.port: Final[int] = listener.getsockname()[1]
         self._checks = checks
+        self._alive = alive
         self._server = _Server(listener, self._respond)
         self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
         self._thread.start()
@@ -70,7 +71,12 @@ class HealthServer:
         if path == "/metrics":
             body, content_type = metrics.render()
             return content_type, body
-        return _JSON, orjson.dumps({"status": "alive"} if path == "/healthz" else self._ready())
+        return _JSON, orjson.dumps(self._living() if path == "/healthz" else self._ready())
+
+    def _living(self) -> dict[str, Any]:
+        if (reason := self._alive()) is not None:
+            raise Problem("service-unavailable", f"To be restarted: {reason}.")
+        return {"status": "alive"}
 
     def _ready(self) -> dict[str, Any]:
         results = {name: _reason(name, check) or "ok" for name, check in self._checks.items()}

@@ -85,7 +85,12 @@ DUPLICATE_EVENTS: Final = _counter(
 DOUBLE_OWNERS: Final = _gauge(
     "projector_double_owners", "Unique values that two users claim while all partitions are caught up. Must stay zero."
 )
-QUARANTINED_RECORDS: Final = _counter("projector_quarantined_records_total", "Records quarantined by reason.", "reason")
+QUARANTINED_RECORDS: Final = _counter(
+    "projector_quarantined_records_total",
+    "Records quarantined by reason: undecodable; unfit, so its user is parked; waiting behind such an event.",
+    "reason",
+)
+PARKED_USERS: Final = _gauge("projector_parked_users", "Users whose documents wait in quarantine for an operator.")
 BATCH_SIZE: Final = Histogram(
     "projector_batch_records",
     "Records applied to Redis in one step.",

@@ -138,6 +138,14 @@ _TYPES = (
         retry_after=1,
     ),
     ProblemType(
+        "user-in-quarantine",
+        503,
+        "The user waits for a repair",
+        "An event of this user could not be applied, so what the user is now is not known until an operator has "
+        "repaired it. Other users are not concerned. Nothing was changed. Try again after `Retry-After`.",
+        retry_after=30,
+    ),
+    ProblemType(
         "not-yet-visible",
         503,
         "The requested state is not visible yet",

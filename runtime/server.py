@@ -64,17 +64,23 @@ def run(
     _Server(factory, settings, listener, metrics_directory).run()
 
 
-def serve_health(host: str, port: int, checks: Mapping[str, Callable[[], str | None]]) -> "HealthServer":
+def serve_health(
+    host: str,
+    port: int,
+    checks: Mapping[str, Callable[[], str | None]],
+    alive: Callable[[], str | None] = lambda: None,
+) -> "HealthServer":
     """Serve /healthz, /readyz and /metrics from threads, for a process that is no HTTP service itself.
 
-    A check gives None when all is well, else a short reason. Port 0 takes a free one.
+    A check gives None when all is well, else a short reason; `alive` is that of /healthz, after whose failure the
+    process is restarted. Port 0 takes a free one.
 
     Raises:
         StartupError: the address is taken.
     """
     from runtime.health_server import HealthServer  # imports the metrics, see above
 
-    return HealthServer(_listen(host, port), checks)
+    return HealthServer(_listen(host, port), checks, alive)
 
 
 class _ServerLog(Logger):

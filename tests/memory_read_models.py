@@ -48,6 +48,7 @@ class _Data:
     lists: dict[Key, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     streams: dict[Key, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
     sorted_sets: dict[Key, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    hashes: dict[Key, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
     conflicts: set[str] = field(default_factory=set)
 
 
@@ -91,6 +92,13 @@ class MemoryReadModels(ReadModelStore):
             )
             for partition, user_ids in users.items()
         }
+
+    def histories(self, live: LivePointer, wanted: Mapping[str, int]) -> dict[str, list[bytes]]:
+        histories = self._data.lists
+        return {user: histories.get(self._generation.history(user), [])[start:] for user, start in wanted.items()}
+
+    def parked(self, live: LivePointer) -> int:
+        return len(self._data.hashes[self._generation.quarantine])
 
     def known_ids(self, live: LivePointer, events: Iterable[tuple[str, str, int]]) -> set[str]:
         return {e for e, user, _ in events if any(entry.event_id == e for entry in self.history_of(user))}
@@ -157,7 +165,11 @@ class MemoryReadModels(ReadModelStore):
         if (record.version if record else 0) != version:
             return VersionMoved()
         for name, value in unique_values:
-            claims = _claims(self._data.sorted_sets[self._generation.claims(name)], value)
+            claims = [
+                claim
+                for key in (self._generation.claims(name), self._generation.waiting_claims(name))
+                for claim in _claims(self._data.sorted_sets[key], value)
+            ]
             if {claim[-RAW_BYTES:] for claim in claims} - {raw_id(user_id)}:
                 return Taken(name)
         pending = self._under_key(idempotency)
@@ -207,6 +219,7 @@ class MemoryReadModels(ReadModelStore):
             "feeds": {key: dict(value) for key, value in data.streams.items() if value},
             "indexes": {key: set(value) for key, value in data.sorted_sets.items() if value},
             "conflicts": set(data.conflicts),
+            "hashes": {key: dict(value) for key, value in data.hashes.items() if value},
             "progress": dict(self._progress),
         }
 
@@ -292,6 +305,14 @@ def _zrem(data: _Data, key: Key, *members: bytes) -> None:
     data.sorted_sets[key].difference_update(members)
 
 
+def _hset(data: _Data, key: Key, name: bytes, value: str) -> None:
+    data.hashes[key][name] = value.encode()
+
+
+def _hdel(data: _Data, key: Key, name: bytes) -> None:
+    data.hashes[key].pop(name, None)
+
+
 def _history(data: _Data, key: Key, first: int, *entries: bytes) -> None:
     present = len(data.lists[key]) - (first - 1)
     data.lists[key].extend(entries[max(present, 0) :])
@@ -346,6 +367,8 @@ _CHANGES: Mapping[str, Callable[..., None]] = {
     "MSET": _mset,
     "ZADD": _zadd,
     "ZREM": _zrem,
+    "HSET": _hset,
+    "HDEL": _hdel,
     "history": _history,
     "forget_history": _forget_history,
     "feed": _feed,

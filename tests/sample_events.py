@@ -5,7 +5,11 @@ from typing import Any
 from user_directory_events import (
     EpochOpened,
     EpochOpenedData,
+    EventsDiscarded,
+    EventsDiscardedData,
     Name,
+    ReplayRequested,
+    ReplayRequestedData,
     Tick,
     UserDeleted,
     UserErased,
@@ -86,3 +90,15 @@ def epoch_opened(number: int = 900, *, epoch: str = EPOCH) -> EpochOpened:
 def tick(number: int = 901) -> Tick:
     """Return a tick."""
     return Tick(id=event_id(number), time=from_milliseconds(NOW))
+
+
+def discard(*event_ids: str, number: int = 902, user: int = 1) -> EventsDiscarded:
+    """Return the record that discards events of a user."""
+    data = EventsDiscardedData(user_id=user_id(user), event_ids=list(event_ids))
+    return EventsDiscarded(id=event_id(number), time=from_milliseconds(NOW), data=data)
+
+
+def replay(number: int = 903, *, user: int = 1) -> ReplayRequested:
+    """Return the record that asks for another try of a user's events."""
+    data = ReplayRequestedData(user_id=user_id(user))
+    return ReplayRequested(id=event_id(number), time=from_milliseconds(NOW), data=data)

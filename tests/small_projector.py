@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from projector.projection import Judgement, LogEntry, project
+from projector.projection import Judgement, LogEntry, histories_needed, project, user_of
 from projector.store import ReadModelStore
 from read_models.projector_calls import Batch
 from user_directory_events import (
@@ -49,7 +49,8 @@ class SmallProjector:
         progress = self.store.progress(self._live, [partition])[partition]
         entries = self.partitions[partition][progress.position : up_to]
         events = [entry.record for entry in entries if isinstance(entry.record, UserEvent)]
-        checkpoint = self.store.load(self._live, {partition: sorted({event.subject for event in events})})[partition]
+        users = sorted({user for entry in entries if (user := user_of(entry.record)) is not None})
+        checkpoint = self.store.load(self._live, {partition: users})[partition]
         versions = {user_id: record.version for user_id, record in checkpoint.records.items()}
         old = [event for event in events if event.sequence <= versions.get(event.subject, 0)]
         return project(
@@ -62,6 +63,7 @@ class SmallProjector:
             known_ids=self.store.known_ids(self._live, [(event.id, event.subject, event.sequence) for event in old]),
             keys=self.store.keys.generation(self._live.generation),
             skew_ms=self._skew_ms,
+            histories=self.store.histories(self._live, histories_needed(entries, checkpoint.records)),
         )
 
     def open_epoch(self, epoch: str, timestamp: int) -> None:

@@ -44,7 +44,39 @@ class Tick(Envelope):
     data: NoData = NoData()
 
 
-ControlRecord = LogIdentity | EpochOpened | Tick
+_Id = Annotated[str, Field(min_length=36, max_length=36)]
+
+
+class EventsDiscardedData(Frozen):
+    """Accepted events of one user."""
+
+    user_id: _Id
+    event_ids: Annotated[list[_Id], Field(min_length=1, max_length=1000)]
+
+
+class EventsDiscarded(Envelope):
+    """An operator decided that these events change nothing of the user's document; their verdicts stand."""
+
+    type: Literal["log.discard"] = "log.discard"
+    dataschema: Literal["log.discard/1"] = "log.discard/1"
+    data: EventsDiscardedData
+
+
+class ReplayRequestedData(Frozen):
+    """The user whose events wait."""
+
+    user_id: _Id
+
+
+class ReplayRequested(Envelope):
+    """An operator asks the projector to try again those events of a user that it could not apply."""
+
+    type: Literal["log.replay"] = "log.replay"
+    dataschema: Literal["log.replay/1"] = "log.replay/1"
+    data: ReplayRequestedData
+
+
+ControlRecord = LogIdentity | EpochOpened | Tick | EventsDiscarded | ReplayRequested
 
 TICK_KEY = b"tick"
 """All ticks of a partition share this key, so compaction keeps one."""

@@ -18,6 +18,8 @@ CURRENT_VERSIONS: Mapping[str, int] = {
     "log.identity": 1,
     "log.epoch": 1,
     "log.tick": 1,
+    "log.discard": 1,
+    "log.replay": 1,
 }
 
 UPCASTERS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}

@@ -11,12 +11,12 @@ local function condition(at)
   local behind = at + 5 + count
   if status == '' and not created and not until_created and not updated and count == 0 then
     return function(record)
-      return record and string.find(record, '^%S+ %S+ %S+ A ')
+      return record and string.find(record, '^%S+ %S+ %S+ [Aa] ')
     end, behind
   end
   local times = created or until_created or updated
   return function(record)
-    local letter, first = string.match(record or '', '^%S+ %S+ %S+ A %S+ (%l)()')
+    local letter, first = string.match(record or '', '^%S+ %S+ %S+ [Aa] %S+ (%l)()')
     if not letter or (status ~= '' and letter ~= status) then
       return false
     end

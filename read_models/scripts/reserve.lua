@@ -30,9 +30,12 @@ local function reserve(at, before, event, user, partition, version, values, hash
     return {'version_moved'}
   end
   for i = 1, values do
-    for _, claim in ipairs(claims_of(KEYS[at + 2 + 2 * i], ARGV[before + 7 + i])) do
-      if string.sub(claim, -16) ~= raw_user then
-        return {'taken', i - 1}
+    -- An event in quarantine withholds what it claims, too.
+    for _, index in ipairs({KEYS[at + 2 + 2 * i], KEYS[at + 2 + 2 * i] .. ':waiting'}) do
+      for _, claim in ipairs(claims_of(index, ARGV[before + 7 + i])) do
+        if string.sub(claim, -16) ~= raw_user then
+          return {'taken', i - 1}
+        end
       end
     end
   end

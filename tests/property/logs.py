@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.sample_events import DEADLINE, NOW, envelope, epoch_opened, tick, user_id
+from tests.sample_events import DEADLINE, NOW, discard, envelope, epoch_opened, replay, tick, user_id
 from user_directory_events import (
     LogRecord,
     PartitionFold,
@@ -64,7 +64,15 @@ class Step:
             return epoch_opened(number, epoch=EPOCHS[number % 2])
         if self.kind == "tick":
             return tick(number)
+        if self.kind == "replay":
+            return replay(number, user=self.user)
         log = fold.users.get(user_id(self.user))
+        if self.kind == "discard" and log and log.accepted:
+            # Some of the newest: those that wait are among them, and often enough one that does not.
+            ids = [event.id for event in log.accepted[-2 - self.email :]]
+            return discard(*ids[: 1 + number % 2], number=number, user=self.user)
+        if self.kind == "discard":
+            return tick(number)
         sequence = max(1, (log.version if log else 0) + 1 + self.skipped)
         epoch = "elsewhere" if self.other_epoch else fold.epoch
         attributes = envelope(number, user=self.user, sequence=sequence, epoch=epoch)
@@ -92,6 +100,7 @@ steps = st.builds(
         [UserRegistered] * 4
         + [UserUpdated] * 6
         + [UserSuspended, UserReinstated, UserDeleted, UserDeleted, UserErased, UserErased, "epoch", "tick"]
+        + ["discard", "discard", "replay"]
     ),
     user=st.sampled_from(USERS),
     email=st.sampled_from(EMAILS),

@@ -25,6 +25,7 @@ from tests.memory_read_models import now_ms
 from tests.sample_events import (
     EPOCH,
     deleted,
+    discard,
     epoch_opened,
     erased,
     event_id,
@@ -80,6 +81,33 @@ async def test_the_log_that_is_served_is_known_once_something_was_read(world: Wo
     await world.load()
 
     assert world.store.log_id == world.projector.log_id
+
+
+async def test_what_an_event_in_quarantine_claims_is_withheld_and_what_its_user_has_stays(world: World) -> None:
+    again = registration(2, sequence=2, email="second@example.org", fields={"external_id": "hr-2"})
+    world.happened(registration(), again)
+
+    assert await world.reserve(3, user=2, email="second@example.org") == Taken("email")
+    assert await world.reserve(3, user=2, email="x@example.org", external_id="hr-2") == Taken("external_id")
+    assert await world.reserve(3, user=2, email="jo@example.org") == Taken("email")
+
+    world.projector.append(discard(again.id), now_ms())
+    world.projector.project()
+
+    assert isinstance(await world.reserve(3, user=2, email="second@example.org", external_id="hr-2"), Reserved)
+    assert await world.reserve(4, user=3, email="jo@example.org") == Taken("email")
+
+
+async def test_who_is_in_quarantine_is_loaded_so_with_the_last_good_document(world: World) -> None:
+    world.happened(registration(), registration(2, sequence=2), suspended(3, sequence=3, deadline=ENDLESS))
+
+    found = await world.load()
+    assert isinstance(found, Loaded)
+    assert found.record is not None
+    assert (found.record.waits, found.record.version) == (True, 3)
+    state = found.record.state(user_id())
+    assert isinstance(state, User)
+    assert (state.version, state.status) == (1, "active")
 
 
 # --- load

@@ -38,6 +38,7 @@ def keys_of(redis: Any, prefix: str) -> dict[str, Any]:
         "indexes": {},
         "conflicts": set(),
         "feeds": {},
+        "hashes": {},
     }
     for name in list(redis.scan_iter(f"{prefix}:1:*", count=1000)):
         key = name.removeprefix(prefix.encode())
@@ -52,6 +53,8 @@ def keys_of(redis: Any, prefix: str) -> dict[str, Any]:
                 found["feeds"][key] = {
                     int(entry_id.partition(b"-")[0]): fields[b"e"] for entry_id, fields in redis.xrange(name)
                 }
+            case b"hash":
+                found["hashes"][key] = redis.hgetall(name)
             case b"set":
                 found["conflicts"] = {member.decode() for member in redis.smembers(name)}
     return found
@@ -69,7 +72,7 @@ def expected(models: MemoryReadModels) -> dict[str, Any]:
         models.keys.generation(1).partition(p): one.encode().encode() for p, one in snapshot["progress"].items()
     }
     strings = without_prefix(snapshot["strings"] | progress)
-    found = {name: without_prefix(snapshot[name]) for name in ("histories", "feeds", "indexes")}
+    found = {name: without_prefix(snapshot[name]) for name in ("histories", "feeds", "indexes", "hashes")}
     return {"strings": strings, **found, "conflicts": snapshot["conflicts"]}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from projector.projection import project
+from projector.projection import histories_needed, project
 from projector.store import ReadModelStore
 from read_models.calls import OtherGeneration
 from read_models.projector_calls import Batch, Declared, GuardState
@@ -56,6 +56,7 @@ class Consumer:
             known_ids=self.store.known_ids(self._live, old),
             keys=self.store.keys.generation(self._live.generation),
             skew_ms=self._margin_ms,
+            histories=self.store.histories(self._live, histories_needed(entries, checkpoint.records)),
         )
         return batch
 

@@ -8,8 +8,10 @@ import pytest
 
 from user_directory_events import (
     EpochOpened,
+    EventsDiscarded,
     Gone,
     LogIdentity,
+    ReplayRequested,
     Tick,
     User,
     UserEvent,
@@ -83,6 +85,16 @@ def test_golden_control_records_say_what_they_always_said() -> None:
     assert isinstance(tick, Tick)
 
 
+def test_golden_decisions_of_operators_say_what_they_always_said() -> None:
+    discard, replay = decode(wire("log.discard.1")), decode(wire("log.replay.1"))
+
+    assert isinstance(discard, EventsDiscarded)
+    assert discard.data.user_id == "0192d3a0-0000-7000-8000-000000000001"
+    assert discard.data.event_ids == ["0192d3a0-1111-7000-8000-000000000002"]
+    assert isinstance(replay, ReplayRequested)
+    assert replay.data.user_id == "0192d3a0-0000-7000-8000-000000000001"
+
+
 @pytest.mark.parametrize("event_type", CURRENT_VERSIONS)
 def test_every_version_up_to_the_current_one_has_a_golden_event_and_all_but_the_last_an_upcaster(
     event_type: str,
@@ -94,7 +106,7 @@ def test_every_version_up_to_the_current_one_has_a_golden_event_and_all_but_the_
 
 
 def test_every_event_that_the_codec_reads_has_a_current_version() -> None:
-    classes = (*UserEvent.__args__, LogIdentity, EpochOpened, Tick)
+    classes = (*UserEvent.__args__, LogIdentity, EpochOpened, Tick, EventsDiscarded, ReplayRequested)
 
     schemas = {cls.model_fields["type"].default: cls.model_fields["dataschema"].default for cls in classes}
 

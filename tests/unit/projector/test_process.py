@@ -1,15 +1,31 @@
+import threading
+import time
 from collections.abc import Sequence
 
 import pytest
 from kafka.errors import KafkaError, KafkaTimeoutError
+from prometheus_client import REGISTRY
 from redis.exceptions import RedisError
 
 from projector.process import Projector
 from read_models.projector_calls import Applied, Batch
 from read_models.records import LivePointer, UserRecord
 from tests.memory_read_models import MemoryReadModels, now_ms
-from tests.sample_events import EPOCH, epoch_opened, registered, suspended, tick, updated, user_id
+from tests.sample_events import (
+    EPOCH,
+    discard,
+    epoch_opened,
+    event_id,
+    registered,
+    replay,
+    suspended,
+    tick,
+    updated,
+    user_id,
+)
 from tests.unit.projector.memory_log import MemoryLog
+
+QUARANTINED = "user_directory_projector_quarantined_records_total"
 
 
 def version(models: MemoryReadModels, user: int = 1) -> int:
@@ -35,6 +51,72 @@ def test_what_the_group_gives_is_projected_from_the_checkpoint_and_committed(
     assert version(models) == 1
     assert log.commits[-1] == {1: 2}
     assert log.closed
+
+
+def test_an_event_that_does_not_fit_parks_its_user_and_is_told(
+    projector: Projector, log: MemoryLog, models: MemoryReadModels, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = REGISTRY.get_sample_value(QUARANTINED, {"reason": "unfit"}) or 0
+    log.append(epoch_opened(), partition=1)
+    for record in (
+        registered(),
+        registered(2, sequence=2),
+        suspended(3, sequence=3),
+        registered(4, user=2, email="x@y"),
+    ):
+        log.append(record, partition=1)
+    log.script.append(lambda: log.assign(1))
+
+    projector.run()
+
+    assert (version(models), version(models, 2)) == (3, 1)
+    assert REGISTRY.get_sample_value(QUARANTINED, {"reason": "unfit"}) == before + 1
+    assert REGISTRY.get_sample_value("user_directory_projector_parked_users") == 1
+    told = [(record.message, record.__dict__["event_id"]) for record in caplog.records if record.levelname == "ERROR"]
+    assert told == [("user parked", event_id(2)), ("event waits", event_id(3))]
+
+
+def test_decisions_of_operators_are_carried_out_and_counted(
+    projector: Projector, log: MemoryLog, models: MemoryReadModels
+) -> None:
+    log.append(epoch_opened(), partition=1)
+    for record in (registered(), registered(2, sequence=2), replay(), discard(event_id(2))):
+        log.append(record, partition=1)
+    log.script.append(lambda: log.assign(1))
+
+    projector.run()
+
+    value = models.snapshot()["strings"][models.keys.generation(1).user(user_id())]
+    assert not UserRecord.decode(value).waits
+    assert REGISTRY.get_sample_value("user_directory_projector_parked_users") == 0
+    for kind in ("replay", "discard"):
+        assert REGISTRY.get_sample_value("user_directory_projector_records_total", {"kind": kind, "verdict": ""})
+
+
+def test_a_loop_that_hangs_says_so_and_takes_it_back_when_it_goes_on(projector: Projector, log: MemoryLog) -> None:
+    hangs, release = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        assert release.wait(10)
+
+    projector._stuck_after = 0.2
+    said: list[str | None] = []
+    log.script.extend([hang, lambda: said.append(projector.stuck_because())])
+    loop = threading.Thread(target=projector.run)
+    loop.start()
+    try:
+        assert hangs.wait(10)
+        deadline = time.monotonic() + 10
+        while projector.stuck_because() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        release.set()
+        loop.join(10)
+
+    assert not loop.is_alive()
+    assert said == [None]
 
 
 def test_a_second_projector_goes_on_where_the_first_one_was(

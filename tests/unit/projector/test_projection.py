@@ -10,7 +10,8 @@ from read_models.ids import raw_id
 from read_models.keys import Keys
 from read_models.listing import claim_tail, instant, time_bytes
 from read_models.projector_calls import Batch
-from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, UserRecord
+from read_models.quarantine import Parked
+from read_models.records import HistoryEntry, IdempotentOutcome, PartitionProgress, Shown, UserRecord
 from tests.sample_events import (
     DEADLINE,
     EPOCH,
@@ -26,7 +27,7 @@ from tests.sample_events import (
     updated,
     user_id,
 )
-from user_directory_events import CannotEvolve, LogRecord, Name, User, UserEvent, Verdict, evolve
+from user_directory_events import LogRecord, Name, User, UserEvent, Verdict, evolve
 from user_directory_events.timestamps import from_milliseconds
 
 KEYS = Keys("p").generation(1)
@@ -243,13 +244,15 @@ def test_a_copy_within_the_batch_is_a_later_copy_too() -> None:
     assert [j.verdict for j in judgements] == [Verdict.ACCEPTED, Verdict.VOID_SEQUENCE, None, None]
 
 
-def test_an_event_that_does_not_fit_moves_the_version_and_nothing_else() -> None:
+def test_an_event_that_does_not_fit_moves_the_version_and_parks_its_user() -> None:
     batch, judgements = batch_of(suspended(sequence=1))
 
-    assert judgements[0].verdict is Verdict.ACCEPTED
-    assert isinstance(judgements[0].fault, CannotEvolve)
-    assert record(batch) == UserRecord(1, 3, 10, "none", b"", [])
+    assert (judgements[0].verdict, judgements[0].parks) == (Verdict.ACCEPTED, True)
+    assert judgements[0].fault == "user.suspended of a user who is not registered"
+    assert record(batch) == UserRecord(1, 3, 10, "none", b"", [], shown=Shown(0, -1, 10))
     assert changes(batch, "claim") == changes(batch, "ZADD") == []
+    parked = Parked(user_id(), NOW, 1, "user.suspended of a user who is not registered")
+    assert changes(batch, "HSET") == [(KEYS.quarantine, USER, parked.encode())]
 
 
 def test_an_epoch_counts_from_its_own_place_on() -> None:

@@ -105,6 +105,23 @@ async def test_the_wait_is_capped(impatient_client: ASGIConductor) -> None:
     assert answer.headers["preference-applied"] == "wait=0"
 
 
+async def test_no_more_wait_at_once_than_the_process_takes_on(directory: MemoryDirectory) -> None:
+    settings = QuerySettings(max_waiting_reads=2, access_log=False)
+    headers = {"Consistency-Token": token(LOG_ID, 1, 42), "Prefer": "wait=20"}
+    async with ASGIConductor(create_app(settings, directory)) as client:
+        waiting = [asyncio.create_task(client.simulate_get(READS[0], headers=headers)) for _ in range(2)]
+        while directory.asked < 4:
+            await asyncio.wait(waiting, timeout=0.001)
+
+        refused = await asyncio.gather(*(client.simulate_get(READS[0], headers=headers) for _ in range(20)))
+
+        assert {(answer.status_code, answer.headers["preference-applied"]) for answer in refused} == {(503, "wait=0")}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+        directory.positions[1] = 43
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200]
+        assert (await client.simulate_get(READS[0], headers=headers)).headers["preference-applied"] == "wait=20"
+
+
 async def test_no_wait_is_longer_than_the_time_to_drain(directory: MemoryDirectory) -> None:
     settings = QuerySettings(max_wait_seconds=30, drain_seconds=2, access_log=False)
     async with ASGIConductor(create_app(settings, directory)) as client:

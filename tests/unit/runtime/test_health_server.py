@@ -57,6 +57,15 @@ def test_a_check_that_raises_is_a_reason() -> None:
         assert _json(server, "/readyz")[1]["checks"] == {"redis": "ConnectionError"}
 
 
+def test_a_process_that_has_to_be_restarted_is_not_alive_and_says_why() -> None:
+    with serve_health("127.0.0.1", 0, {}, lambda: reasons.get("loop")) as server:
+        assert _json(server, "/healthz") == (200, {"status": "alive"})
+        reasons["loop"] = "the loop has not moved for 61 s"
+        status, problem = _json(server, "/healthz")
+        assert (status, problem["detail"]) == (503, "To be restarted: the loop has not moved for 61 s.")
+        assert _json(server, "/readyz")[0] == 200
+
+
 def test_metrics_are_served(server: HealthServer) -> None:
     status, headers, body = _request(server, "GET", "/metrics")
     assert status == 200
