@@ -3,10 +3,14 @@
 import argparse
 import logging
 import signal
+import sys
 import time
 
 from redis.exceptions import RedisError
 
+from projector import verify_erasure
+from projector.compaction import CompactedLog
+from projector.erasure import Eraser
 from projector.log_setup import prepare_log
 from projector.process import Projector
 from projector.settings import ProjectorSettings
@@ -24,12 +28,16 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the command that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m projector", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["run", "topics"], default="run")
-    command = parser.parse_args().command
+    parser.add_argument("command", nargs="?", choices=["run", "topics", "verify-erasure"], default="run")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command; --help tells which")
+    asked = parser.parse_args()
+    command = asked.command
     settings = load(ProjectorSettings)
     logs.configure(settings, "projector")
     if command == "topics":
         print(f"log {prepare_log(settings)} is ready")
+    elif command == "verify-erasure":
+        sys.exit(verify_erasure.main(settings, asked.arguments))
     else:
         run(settings)
 
@@ -53,6 +61,14 @@ def run(settings: ProjectorSettings) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: projector.stop())
+    eraser = Eraser(
+        store,
+        CompactedLog(settings),
+        projector.partitions,
+        tick_seconds=settings.erasure_tick_seconds,
+        on_failure=projector.fail,
+    )
+    eraser.start()
     startup.quieten_collector()
     log.info("projecting", extra={"log_id": log_id})
     try:
@@ -60,6 +76,7 @@ def run(settings: ProjectorSettings) -> None:
     except OtherLog as error:
         raise _other_log(error) from error
     finally:
+        eraser.stop()
         server.close()
         store.close()
     log.info("stopped")

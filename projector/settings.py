@@ -17,6 +17,9 @@ class ProjectorSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSetti
     change_feed_events_per_partition: int = Field(
         10_000, ge=1, le=10_000_000, description="Newest events of each partition that the change feed can go back to"
     )
+    erasure_tick_seconds: float = Field(
+        60, ge=0.1, le=3600, description="How often a partition is ticked while its log holds events of erased users"
+    )
     startup_wait_seconds: float = Field(
         60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from projector.store import Checkpoint, ReadModelStore
 from read_models.calls import Key, NotReady, OtherGeneration
-from read_models.ids import RAW_BYTES, raw_id
+from read_models.ids import RAW_BYTES, raw_id, shorten
 from read_models.keys import Keys
 from read_models.listing import CLAIM_TAIL_BYTES
 from read_models.projector_calls import Applied, Batch, Declared, GuardState, OtherLog
@@ -48,6 +48,7 @@ class _Data:
     lists: dict[Key, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     streams: dict[Key, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
     sorted_sets: dict[Key, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    hashes: dict[Key, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     conflicts: set[str] = field(default_factory=set)
 
 
@@ -206,6 +207,7 @@ class MemoryReadModels(ReadModelStore):
             "histories": {key: list(value) for key, value in data.lists.items() if value},
             "feeds": {key: dict(value) for key, value in data.streams.items() if value},
             "indexes": {key: set(value) for key, value in data.sorted_sets.items() if value},
+            "doomed": {key: dict(value) for key, value in data.hashes.items() if value},
             "conflicts": set(data.conflicts),
             "progress": dict(self._progress),
         }
@@ -292,6 +294,15 @@ def _zrem(data: _Data, key: Key, *members: bytes) -> None:
     data.sorted_sets[key].difference_update(members)
 
 
+def _hset(data: _Data, key: Key, *pairs: Any) -> None:
+    data.hashes[key].update(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _doom_history(data: _Data, key: Key, history: Key, erased_at: int) -> None:
+    entries = [HistoryEntry.decode(entry) for entry in data.lists[history]]
+    data.hashes[key].update({shorten(entry.event_id): entry.offset for entry in entries if entry.offset < erased_at})
+
+
 def _history(data: _Data, key: Key, first: int, *entries: bytes) -> None:
     present = len(data.lists[key]) - (first - 1)
     data.lists[key].extend(entries[max(present, 0) :])
@@ -311,7 +322,8 @@ def _feed(data: _Data, key: Key, begin_key: str, most: int, *pairs: Any) -> None
         data.strings[begin_key] = str(min(stream)).encode()
 
 
-def _forget_feed(data: _Data, key: Key, history: Key, before: int) -> None:
+def _forget_feed(data: _Data, key: Key, sparse: Key, history: Key, before: int) -> None:
+    data.strings[sparse] = b"%d" % before
     for entry in map(HistoryEntry.decode, data.lists.get(history, [])):
         if entry.offset < before:
             data.streams[key].pop(entry.offset, None)
@@ -346,6 +358,8 @@ _CHANGES: Mapping[str, Callable[..., None]] = {
     "MSET": _mset,
     "ZADD": _zadd,
     "ZREM": _zrem,
+    "HSET": _hset,
+    "doom_history": _doom_history,
     "history": _history,
     "forget_history": _forget_history,
     "feed": _feed,
