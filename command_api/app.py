@@ -8,7 +8,7 @@ from command_api.commands import ReinstateUser, SuspendUser
 from command_api.description import document
 from command_api.event_log import EventLog
 from command_api.import_resource import IMPORT_PATH, RESULT_TYPE, Imports
-from command_api.resources import OneUser, Outcomes, Suspension, Users, Writes
+from command_api.resources import Erasure, OneUser, Outcomes, Suspension, Users, Writes
 from command_api.responses import Responses
 from command_api.settings import CommandSettings
 from command_api.store import Store
@@ -44,5 +44,6 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
     app.add_route("/users/{user_id}", OneUser(writes))
     app.add_route("/users/{user_id}/suspend", Suspension(writes, SuspendUser))
     app.add_route("/users/{user_id}/reinstate", Suspension(writes, ReinstateUser))
+    app.add_route("/users/{user_id}/erase", Erasure(writes))
     app.add_route("/writes/{write_token}", Outcomes(store, settings.kafka_partitions))
     return app

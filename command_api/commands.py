@@ -60,4 +60,12 @@ class DeleteUser:
     if_match: IfMatch = None
 
 
-Command = RegisterUser | ReplaceUser | UpdateUser | SuspendUser | ReinstateUser | DeleteUser
+@dataclass(frozen=True, slots=True)
+class EraseUser:
+    """Delete a user, or one who was deleted before, together with all that the log and the read models hold of them."""
+
+    user_id: str
+    if_match: IfMatch = None
+
+
+Command = RegisterUser | ReplaceUser | UpdateUser | SuspendUser | ReinstateUser | DeleteUser | EraseUser

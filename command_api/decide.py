@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from command_api.commands import (
     Command,
     DeleteUser,
+    EraseUser,
     IfMatch,
     RegisterUser,
     ReinstateUser,
@@ -23,6 +24,7 @@ from user_directory_events import (
     Name,
     User,
     UserDeleted,
+    UserErased,
     UserEvent,
     UserRegistered,
     UserReinstated,
@@ -90,6 +92,8 @@ def decide(state: UserState, command: Command) -> Decision | None:
             raise IdTaken
         check_fields({name: getattr(command.fields, name) for name in SETTABLE})
         return Decision(UserRegistered, command.fields)
+    if isinstance(command, EraseUser):
+        return _erase(state, command.if_match)
     user = _existing(state, command.if_match)
     match command:
         case ReplaceUser(fields=fields):
@@ -103,6 +107,17 @@ def decide(state: UserState, command: Command) -> Decision | None:
             return Decision(UserReinstated, NoData()) if user.status == "suspended" else None
         case DeleteUser():
             return Decision(UserDeleted, NoData())
+
+
+def _erase(state: UserState, if_match: IfMatch) -> Decision | None:
+    if state is None:
+        raise UserNotFound
+    if isinstance(state, Gone) and state.erased:
+        # The event that asked for it is there, and whatever is left to be done follows from it.
+        return None
+    if if_match not in (None, "*") and state.version not in if_match:
+        raise VersionMismatch(state.version)
+    return Decision(UserErased, NoData())
 
 
 def _existing(state: UserState, if_match: IfMatch) -> User:

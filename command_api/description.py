@@ -84,6 +84,10 @@ With an `Idempotency-Key` each row has a key of its own, made of that and the ro
 `first_row` on, each row has the first outcome. If the service cannot go on, rows in hand have their lines, and a last
 line without `row` says why and which `next_row` was not read."""
 
+_ERASE = """Whatever the directory knows of the person is taken out of the read models at once, and out of the log as
+soon as it is compacted; also of a user who was deleted before. The id stays taken. Whether anything is left can be
+verified: see docs/privacy.md."""
+
 OPERATIONS = (
     Operation(
         "POST",
@@ -101,7 +105,8 @@ OPERATIONS = (
         },
         parameters=(_IDEMPOTENCY_KEY,),
         request=_JSON,
-        problems=("value-taken", *_WRITE_PROBLEMS),
+        # Gone is the user of the first outcome under the idempotency key, if erased since then.
+        problems=("value-taken", "user-deleted", *_WRITE_PROBLEMS),
         tags=("users",),
     ),
     Operation(
@@ -169,6 +174,26 @@ OPERATIONS = (
     ),
     _suspension("suspend", "Suspend a user", SUSPENDED_USER),
     _suspension("reinstate", "Reinstate a suspended user", PATCHED_USER),
+    Operation(
+        "POST",
+        "/users/{user_id}/erase",
+        "eraseUser",
+        "Erase a user",
+        {
+            204: Response("The user is erased, and may have been before", None, {"Consistency-Token": _TOKEN}),
+            202: _PENDING,
+        },
+        description=_ERASE,
+        parameters=(_USER_ID, _IF_MATCH, _IDEMPOTENCY_KEY),
+        problems=(
+            "user-not-found",
+            "version-mismatch",
+            "precondition-invalid",
+            "invalid-parameter",
+            *_WRITE_PROBLEMS,
+        ),
+        tags=("users",),
+    ),
     Operation(
         "GET",
         "/writes/{write_token}",

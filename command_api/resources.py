@@ -8,7 +8,16 @@ from collections.abc import Sequence
 import falcon.asgi
 
 from command_api import write_tokens
-from command_api.commands import Command, DeleteUser, RegisterUser, ReinstateUser, ReplaceUser, SuspendUser, UpdateUser
+from command_api.commands import (
+    Command,
+    DeleteUser,
+    EraseUser,
+    RegisterUser,
+    ReinstateUser,
+    ReplaceUser,
+    SuspendUser,
+    UpdateUser,
+)
 from command_api.preconditions import InvalidPrecondition, parse_if_match
 from command_api.problems import problem_of
 from command_api.requests import UserBody, UserPatch
@@ -124,6 +133,18 @@ class Suspension:
         """Suspend or reinstate a user; one who is so already stays so."""
         command = self._command(valid_user_id(user_id), parse_if_match(req.get_header("If-Match")))
         await self._writes.carry_out(req, resp, command, b"", 200)
+
+
+class Erasure:
+    """`/users/{user_id}/erase`."""
+
+    def __init__(self, writes: Writes) -> None:
+        self._writes = writes
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, user_id: str) -> None:
+        """Erase a user, who may have been deleted before; one who was erased stays so."""
+        command = EraseUser(valid_user_id(user_id), parse_if_match(req.get_header("If-Match")))
+        await self._writes.carry_out(req, resp, command, b"", 204)
 
 
 class Outcomes:

@@ -63,7 +63,7 @@ class Responses:
                 if offset is not None:
                     resp.set_header("Consistency-Token", token(log_id, event.partition, offset))
             case Accepted(state, partition, offset) | Unchanged(state, partition, offset):
-                resp.status = 200 if isinstance(result, Unchanged) else status
+                resp.status = status
                 resp.set_header("Consistency-Token", token(log_id, partition, offset))
                 if isinstance(state, User):
                     resp.set_header("ETag", f'"{state.version}"')

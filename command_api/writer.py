@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from command_api.commands import Command, RegisterUser
-from command_api.decide import Decision, decide
+from command_api.decide import Decision, UserGone, decide
 from command_api.event_log import Append, EventLog, EventLogUnavailable
 from command_api.settings import CommandSettings
 from command_api.store import Store
@@ -29,6 +29,7 @@ from read_models.write_calls import (
 from runtime import metrics
 from user_directory_events import (
     CannotEvolve,
+    Gone,
     UniqueField,
     User,
     UserEvent,
@@ -92,7 +93,7 @@ class Accepted:
 class Unchanged:
     """There was nothing to do."""
 
-    state: User
+    state: User | Gone
     partition: int
     offset: int
 
@@ -173,7 +174,7 @@ class Writer:
         state = record.state(user_id)
         decision = decide(state, command)
         if decision is None:
-            assert isinstance(state, User)  # noqa: S101 - only an existing user can be as asked already
+            assert state is not None  # noqa: S101 - only what exists can be as asked already
             return Unchanged(state, record.partition, record.offset)
         partition = partition_of(user_id, self._partitions)
         reserved = await self._store.reserve(
@@ -233,9 +234,16 @@ class Writer:
         raise _Again("held")
 
     async def _at(self, first: IdempotentOutcome) -> Accepted:
-        """Return the user as the first outcome left it, from the history."""
+        """Return the user as the first outcome left it, from the history.
+
+        Raises:
+            UserGone: the user was erased since then, and the outcome with them.
+        """
         state: UserState = None
-        for entry in await self._store.history(first.user_id, first.sequence):
+        entries = await self._store.history(first.user_id, first.sequence)
+        if not entries or entries[-1].event_id != first.event_id:
+            raise UserGone
+        for entry in entries:
             # What does not fit is in quarantine or was discarded: the first answer did not show it either.
             with contextlib.suppress(CannotEvolve):
                 state = evolve(state, entry.event(first.user_id))

@@ -11,7 +11,9 @@ import time
 
 from redis.exceptions import RedisError
 
-from projector import quarantine_cli
+from projector import quarantine_cli, verify_erasure
+from projector.compaction import CompactedLog
+from projector.erasure import Eraser
 from projector.log_setup import prepare_log
 from projector.process import Projector
 from projector.settings import ProjectorSettings
@@ -21,7 +23,7 @@ from runtime import logs, startup
 from runtime.server import serve_health
 from runtime.settings import load
 
-_COMMANDS = {"quarantine": quarantine_cli.main}
+_COMMANDS = {"quarantine": quarantine_cli.main, "verify-erasure": verify_erasure.main}
 """Commands with arguments of their own, each of which returns its exit status."""
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,14 @@ def run(settings: ProjectorSettings) -> None:
     server = serve_health(settings.projector_host, settings.projector_port, checks, projector.stuck_because)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: projector.stop())
+    eraser = Eraser(
+        store,
+        CompactedLog(settings),
+        projector.partitions,
+        tick_seconds=settings.erasure_tick_seconds,
+        on_failure=projector.fail,
+    )
+    eraser.start()
     startup.quieten_collector()
     log.info("projecting", extra={"log_id": log_id})
     try:
@@ -63,6 +73,7 @@ def run(settings: ProjectorSettings) -> None:
     except OtherLog as error:
         raise _other_log(error) from error
     finally:
+        eraser.stop()
         server.close()
         store.close()
     log.info("stopped")

@@ -28,7 +28,7 @@ def feed_changes(
     stream = keys.changes(partition)
     erased = {event.subject: offset for offset, event in accepted if isinstance(event, UserErased)}
     for user_id, offset in erased.items():
-        yield "forget_feed", (stream, keys.history(user_id), offset)
+        yield "forget_feed", (stream, keys.sparse_changes(partition), keys.history(user_id), offset)
     pairs: list[str | bytes | int] = []
     for offset, event in accepted:
         if offset >= erased.get(event.subject, offset):

@@ -77,6 +77,7 @@ class Projector:
         self._stuck_after = settings.projector_stuck_after_seconds
         self._next_guard = self._next_upkeep = 0.0
         self._stopping = False
+        self._failure: BaseException | None = None
         self._event_log = connect(settings, on_assigned=self._assigned, on_revoked=self._revoked)
         self._opener = EpochOpener(store, self._event_log.append_epoch)
 
@@ -104,6 +105,15 @@ class Projector:
         """End `run` after the batch in hand."""
         self._stopping = True
 
+    def fail(self, error: BaseException) -> None:
+        """End `run` after the batch in hand, with this error."""
+        self._failure = error
+        self._stopping = True
+
+    def partitions(self) -> tuple[int, ...]:
+        """Return the partitions that are applied at the moment; from any thread."""
+        return tuple(self._positions)
+
     def run(self) -> None:
         """Project until stopped, then leave the group."""
         try:
@@ -117,6 +127,8 @@ class Projector:
                     time.sleep(_RETRY_AFTER_SECONDS)
         finally:
             self._event_log.close()
+        if self._failure is not None:
+            raise self._failure
 
     def _step(self) -> None:
         polled = self._event_log.poll(_HASTY_POLL_MS if self._unplaced else _POLL_MS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from projector.change_feed import FEED_EVENTS, feed_changes
 from projector.documents import Recorded, UserDocument, claims_of, quarantine_changes
 from read_models.calls import Argument
-from read_models.ids import raw_id
+from read_models.ids import raw_id, shorten
 from read_models.keys import GenerationKeys
 from read_models.listing import Listing
 from read_models.projector_calls import Batch
@@ -71,10 +71,11 @@ class _WorkingUser:
     listing_before: Listing | None
     document: UserDocument
     waiting_before: list[Recorded]
-    accepted_ids: set[str] = field(default_factory=set)
+    accepted: dict[str, int] = field(default_factory=dict)
     history: list[bytes] = field(default_factory=list)
     first_new_sequence: int = 0
-    history_forgotten: bool = False
+    erased_at: int | None = None
+    doomed: dict[str, int] = field(default_factory=dict)
     changed: bool = False
 
     @classmethod
@@ -99,8 +100,8 @@ class _WorkingUser:
 
     def has_judged(self, event_id: str, known_ids: set[str]) -> bool:
         # An erasure forgets the history, in this batch as well as in an earlier one.
-        known = not self.history_forgotten and event_id in known_ids
-        return known or event_id in self.accepted_ids or event_id in self.void_ids
+        known = self.erased_at is None and event_id in known_ids
+        return known or event_id in self.accepted or event_id in self.void_ids
 
 
 def project(
@@ -207,12 +208,16 @@ def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | N
     user.changed = True
     if verdict is not Verdict.ACCEPTED:
         user.void_ids.append(event.id)
+        if user.erased:
+            user.doomed[event.id] = entry.offset
         return Judgement(entry, event, verdict)
     fault = user.document.accept(Recorded(event, entry.offset, entry.timestamp))
-    user.version, user.offset = event.sequence, entry.offset
     if isinstance(event, UserErased):
-        user.accepted_ids, user.history, user.history_forgotten = set(), [], True
-    user.accepted_ids.add(event.id)
+        # Where a void one stands is not known; it goes when the last accepted one goes, for one compaction takes both.
+        user.doomed |= user.accepted | dict.fromkeys(user.void_ids, max(user.offset, 0))
+        user.accepted, user.history, user.erased_at = {}, [], entry.offset
+    user.version, user.offset = event.sequence, entry.offset
+    user.accepted[event.id] = entry.offset
     if not user.history:
         user.first_new_sequence = event.sequence
     user.history.append(HistoryEntry.of(event, offset=entry.offset, timestamp=entry.timestamp).encode())
@@ -233,7 +238,7 @@ def _idempotent_outcome(
 def _changes(users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int) -> Iterator[Change]:
     yield from _claim_changes(users, keys)
     yield from quarantine_changes([(user.waiting_before, user.document) for user in users], keys)
-    yield from _history_changes(users, keys)
+    yield from _history_changes(users, keys, partition)
     yield from _index_changes(users, keys)
     # Last: from the records a batch is computed anew, should only a part of its changes have been made.
     pairs: list[Argument] = []
@@ -265,13 +270,18 @@ def _claim_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Itera
                 yield "claim", (keys.claims(name), value, tail, keys.conflict(name, value))
 
 
-def _history_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Iterator[Change]:
+def _history_changes(users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int) -> Iterator[Change]:
+    doomed: list[Argument] = []
     for user in users:
+        for event_id, offset in user.doomed.items():
+            doomed += [shorten(event_id), offset]
         key, first, entries = keys.history(user.user_id), user.first_new_sequence, user.history
-        if user.history_forgotten:
+        if user.erased_at is not None:
+            yield "doom_history", (keys.doomed(partition), key, user.erased_at)
             yield "forget_history", (key, entries[0])
         elif entries:
             yield "history", (key, first, *entries)
+    yield from _variadic("HSET", (keys.doomed(partition),), doomed)
 
 
 def _index_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Iterator[Change]:

@@ -24,6 +24,9 @@ class ProjectorSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSetti
         description="How long the projector's loop may stand still before /healthz says that it has to be restarted; "
         "waiting for Kafka or Redis is no standing still, but one round of slow answers may take half a minute",
     )
+    erasure_tick_seconds: float = Field(
+        60, ge=0.1, le=3600, description="How often a partition is ticked while its log holds events of erased users"
+    )
     startup_wait_seconds: float = Field(
         60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
     )

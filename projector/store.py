@@ -20,6 +20,8 @@ from runtime.startup import StartupError
 
 T = TypeVar("T")
 
+_COPIED_IN_STEP = 250
+
 __all__ = ["Checkpoint", "ReadModelStore", "RedisError"]
 
 
@@ -164,6 +166,59 @@ class ReadModelStore:
     def parked(self, live: LivePointer) -> int:
         """Count the users in quarantine."""
         return int(self._redis.hlen(self.keys.generation(live.generation).quarantine))
+
+    def live(self) -> LivePointer | None:
+        """Read the live pointer; None: Redis is empty."""
+        value: Any = self._redis.get(self.keys.live)
+        return None if value is None else LivePointer.decode(value)
+
+    def erasing(self, live: LivePointer, partitions: Sequence[int]) -> list[int]:
+        """Return the partitions that hold events of erased users."""
+        generation = self.keys.generation(live.generation)
+        pipeline = self._redis.pipeline(transaction=False)
+        for partition in partitions:
+            pipeline.exists(
+                generation.doomed(partition), generation.buried(partition), generation.sparse_changes(partition)
+            )
+        return [p for p, found in zip(partitions, pipeline.execute(), strict=True) if found]
+
+    def doomed(self, live: LivePointer, partition: int) -> dict[str, int]:
+        """Read the events of erased users that still need a tombstone: offset by `shorten`ed id."""
+        return self._offsets(self.keys.generation(live.generation).doomed(partition))
+
+    def buried(self, live: LivePointer, partition: int) -> dict[str, int]:
+        """Read the events that have their tombstone and wait for compaction: offset by `shorten`ed id."""
+        return self._offsets(self.keys.generation(live.generation).buried(partition))
+
+    def bury(self, live: LivePointer, partition: int, events: Mapping[str, int]) -> None:
+        """Note that doomed events have their tombstones."""
+        self._run(projector_calls.bury(self.keys, live, partition, events))
+
+    def forget_buried(self, live: LivePointer, partition: int, events: Sequence[str]) -> None:
+        """Note that buried events are gone."""
+        self._redis.hdel(self.keys.generation(live.generation).buried(partition), *events)
+
+    def rewrite_changes(self, live: LivePointer, partition: int) -> None:
+        """Rewrite the partition's change feed if an erasure took something out of it, a short step at a time.
+
+        Raises:
+            OtherGeneration: the live pointer names another generation.
+        """
+        sparse: Any = self._redis.get(self.keys.generation(live.generation).sparse_changes(partition))
+        after = None
+        while sparse is not None:
+            part = self._run(
+                projector_calls.rewrite_changes(
+                    self.keys, live, partition, erasure=sparse.decode(), after=after, count=_COPIED_IN_STEP
+                )
+            )
+            if part.status != "more":
+                return
+            after = part.last
+
+    def _offsets(self, key: str) -> dict[str, int]:
+        found: Any = self._redis.hgetall(key)
+        return {event.decode(): int(offset) for event, offset in found.items()}
 
     def ping(self) -> None:
         """Check that Redis answers."""

@@ -101,6 +101,22 @@ class GenerationKeys:
         """Name the string of the offset from which on the stream has all; absent: from the log's beginning."""
         return f"{self.prefix}:changes-from:{partition}"
 
+    def sparse_changes(self, partition: int) -> str:
+        """Name the string of the offset of the newest erasure that took entries out of the middle of `changes`."""
+        return f"{self.prefix}:changes-sparse:{partition}"
+
+    def changes_copy(self, partition: int) -> str:
+        """Name the stream that takes the place of `changes` once all is copied."""
+        return f"{self.prefix}:changes-copy:{partition}"
+
+    def doomed(self, partition: int) -> str:
+        """Name the hash of events of erased users that still need a tombstone: `shorten`ed id to offset."""
+        return f"{self.prefix}:doomed:{partition}"
+
+    def buried(self, partition: int) -> str:
+        """Name the hash of events that have their tombstone and wait for compaction, as `doomed`."""
+        return f"{self.prefix}:buried:{partition}"
+
     def claims(self, field: UniqueField) -> str:
         """Name the index of the users whose current state claims a unique value: `<value> 0 <claim>`, see `claim_tail`.
 

@@ -26,8 +26,8 @@ class OtherLog(Exception):
 class Batch:
     """One batch of one partition, ready to be applied: what is to be written, computed already.
 
-    `changes` are Redis commands, or `history`, `forget_history`, `feed`, `forget_feed`, `claim`, `unclaim` of
-    apply.lua, with their arguments (at most 1,000 each).
+    `changes` are Redis commands, or `history`, `doom_history`, `forget_history`, `feed`, `forget_feed`, `claim`,
+    `unclaim` of apply.lua, with their arguments (at most 1,000 each).
     """
 
     partition: int
@@ -36,6 +36,14 @@ class Batch:
     epochs: list[str] = field(default_factory=list)
     event_ids: list[str] = field(default_factory=list)
     changes: list[tuple[str, Sequence[Argument]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RewrittenPart:
+    """How far the copy of a change feed is; `last` is the id of the last entry copied, where there are more."""
+
+    status: Literal["more", "done", "again"]
+    last: str | None = None
 
 
 def begin(keys: Keys, log_id: str, positions: Mapping[int, int]) -> Call[LivePointer]:
@@ -76,6 +84,38 @@ def apply(keys: Keys, live: LivePointer, batch: Batch) -> Call[Applied]:
     return Call(scripts.APPLY, names, arguments, _word)
 
 
+def bury(keys: Keys, live: LivePointer, partition: int, events: Mapping[str, int]) -> Call[None]:
+    """Note that doomed events, offsets by `shorten`ed id, have their tombstones."""
+    generation = keys.generation(live.generation)
+    names = [keys.live, generation.doomed(partition), generation.buried(partition)]
+    pairs = [argument for pair in events.items() for argument in pair]
+    return Call(scripts.BURY, names, [live.identity, *pairs], lambda _: None)
+
+
+def rewrite_changes(
+    keys: Keys, live: LivePointer, partition: int, *, erasure: str, after: str | None, count: int
+) -> Call[RewrittenPart]:
+    """Copy the next `count` entries of a change feed, those after an id; the last part replaces the feed by its copy.
+
+    Args:
+        keys: the names of keys.
+        live: the live generation.
+        partition: the partition whose feed it is.
+        erasure: the newest erasure that took something out of it; after another one, the copy begins anew.
+        after: the id of the last entry that was copied; None: begin.
+        count: how many to copy; Redis takes 3 µs for each.
+    """
+    generation = keys.generation(live.generation)
+    names = [
+        keys.live,
+        generation.changes(partition),
+        generation.changes_copy(partition),
+        generation.sparse_changes(partition),
+    ]
+    begin = "-" if after is None else f"({after}"
+    return Call(scripts.REWRITE_CHANGES, names, [live.identity, erasure, begin, count], _parse_part)
+
+
 def guard_state(keys: Keys, opening: str | None) -> Call[GuardState]:
     """Ask for the state of the guard; `opening` is the epoch that the caller is opening."""
     return Call(scripts.GUARD_STATE, [keys.guard], [opening or ""], _word)
@@ -96,6 +136,10 @@ def declare_ready(keys: Keys, live: LivePointer, epoch: str, offsets: Mapping[in
 
 def _word(reply: list[Any]) -> Any:
     return reply[0].decode()
+
+
+def _parse_part(reply: list[Any]) -> RewrittenPart:
+    return RewrittenPart(reply[0].decode(), reply[1].decode() if len(reply) > 1 else None)
 
 
 def _parse_begin(reply: list[Any]) -> LivePointer:

@@ -108,6 +108,12 @@ LAG_SECONDS: Final = _gauge(
     "projector_lag_seconds", "Age of the oldest record that is not projected yet; zero when caught up.", "partition"
 )
 TICKS: Final = _counter("projector_ticks_total", "Tick records appended to move a partition's watermark.")
+TOMBSTONES: Final = _counter("projector_tombstones_total", "Tombstones appended for events of erased users.")
+ERASED_EVENTS_LEFT: Final = _gauge(
+    "projector_erased_events_left",
+    "Events of erased users that are still in the log by stage: doomed (no tombstone yet), buried (not compacted yet).",
+    "stage",
+)
 EPOCHS_OPENED: Final = _counter("projector_epochs_opened_total", "Epochs opened by this process.")
 GUARD_READY: Final = _gauge("projector_guard_ready", "1 while writes are let in, else 0.")
 REBUILD_PROGRESS: Final = _gauge(

@@ -12,7 +12,7 @@ from typing import Any
 
 from projector.store import Checkpoint, ReadModelStore
 from read_models.calls import Key, NotReady, OtherGeneration
-from read_models.ids import RAW_BYTES, raw_id
+from read_models.ids import RAW_BYTES, raw_id, shorten
 from read_models.keys import Keys
 from read_models.listing import CLAIM_TAIL_BYTES
 from read_models.projector_calls import Applied, Batch, Declared, GuardState, OtherLog
@@ -305,12 +305,22 @@ def _zrem(data: _Data, key: Key, *members: bytes) -> None:
     data.sorted_sets[key].difference_update(members)
 
 
-def _hset(data: _Data, key: Key, name: bytes, value: str) -> None:
-    data.hashes[key][name] = value.encode()
+def _hset(data: _Data, key: Key, *pairs: Any) -> None:
+    data.hashes[key].update({_bytes(name): _bytes(value) for name, value in zip(pairs[::2], pairs[1::2], strict=True)})
 
 
 def _hdel(data: _Data, key: Key, name: bytes) -> None:
     data.hashes[key].pop(name, None)
+
+
+def _doom_history(data: _Data, key: Key, history: Key, erased_at: int) -> None:
+    for entry in map(HistoryEntry.decode, data.lists[history]):
+        if entry.offset < erased_at:
+            _hset(data, key, shorten(entry.event_id), entry.offset)
+
+
+def _bytes(value: bytes | str | int) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def _history(data: _Data, key: Key, first: int, *entries: bytes) -> None:
@@ -332,7 +342,8 @@ def _feed(data: _Data, key: Key, begin_key: str, most: int, *pairs: Any) -> None
         data.strings[begin_key] = str(min(stream)).encode()
 
 
-def _forget_feed(data: _Data, key: Key, history: Key, before: int) -> None:
+def _forget_feed(data: _Data, key: Key, sparse: Key, history: Key, before: int) -> None:
+    data.strings[sparse] = b"%d" % before
     for entry in map(HistoryEntry.decode, data.lists.get(history, [])):
         if entry.offset < before:
             data.streams[key].pop(entry.offset, None)
@@ -369,6 +380,7 @@ _CHANGES: Mapping[str, Callable[..., None]] = {
     "ZREM": _zrem,
     "HSET": _hset,
     "HDEL": _hdel,
+    "doom_history": _doom_history,
     "history": _history,
     "forget_history": _forget_history,
     "feed": _feed,

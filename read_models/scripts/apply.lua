@@ -39,6 +39,15 @@ function change.history(arguments)
     redis.call('RPUSH', key, unpack(arguments, 3 + math.max(present, 0)))
   end
 end
+-- hash of doomed events, history of a user who is erased, offset of the erasing event
+function change.doom_history(arguments)
+  for _, entry in ipairs(redis.call('LRANGE', arguments[2], 0, -1)) do
+    local event, offset = string.match(entry, '^(%S+) (%d+)')
+    if tonumber(offset) < tonumber(arguments[3]) then
+      redis.call('HSET', arguments[1], event, offset)
+    end
+  end
+end
 -- key, the one entry left
 function change.forget_history(arguments)
   redis.call('DEL', arguments[1])
@@ -86,14 +95,15 @@ function change.feed(arguments)
     redis.call('SET', arguments[2], string.match(oldest[1], '^%d+'))
   end
 end
--- stream, history of the user to be forgotten, offset of the erasing event
+-- stream, string of the newest erasure, history of the user to be forgotten, offset of the erasing event
 function change.forget_feed(arguments)
-  for _, entry in ipairs(redis.call('LRANGE', arguments[2], 0, -1)) do
+  for _, entry in ipairs(redis.call('LRANGE', arguments[3], 0, -1)) do
     local offset = string.match(entry, '^%S+ (%d+)')
-    if tonumber(offset) < tonumber(arguments[3]) then
+    if tonumber(offset) < tonumber(arguments[4]) then
       redis.call('XDEL', arguments[1], offset .. '-1')
     end
   end
+  redis.call('SET', arguments[2], arguments[4])
 end
 while at <= #ARGV do
   local name, count = ARGV[at], tonumber(ARGV[at + 1])

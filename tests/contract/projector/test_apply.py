@@ -13,8 +13,8 @@ from redis import Redis
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore
 from read_models.feed import FeedEntry
-from read_models.projector_calls import Batch
-from read_models.records import PartitionProgress
+from read_models.projector_calls import Batch, RewrittenPart, rewrite_changes
+from read_models.records import LivePointer, PartitionProgress
 from tests.memory_read_models import MemoryReadModels
 from tests.property.logs import Step, log_of, logs
 from tests.sample_events import user_id
@@ -146,6 +146,45 @@ def test_a_feed_keeps_its_newest_entries_and_says_where_it_begins(redis: Any, re
     assert None in begins
     assert len(begins) > 3
     store.close()
+
+
+def test_a_feed_without_what_was_erased_is_written_anew(redis: Any, redis_url: str) -> None:
+    prefix = f"test-{uuid.uuid4().hex[:12]}"
+    store = ReadModelStore(ProjectorSettings(redis_url=redis_url, redis_key_prefix=prefix))
+    keys = store.keys.generation(1)
+    live = store.begin(new_event_id(), {0: 0})
+    for offset in range(1200):
+        secret = b"SECRET" if offset == 700 else b"public"
+        redis.xadd(keys.changes(0), {"e": b"%s %d." % (secret, offset)}, id=f"{offset}-1")
+    redis.xdel(keys.changes(0), "700-1")
+    before = redis.xrange(keys.changes(0))
+    # Redis itself keeps it; the RDB file holds what a dump holds.
+    assert b"SECRET" in redis.dump(keys.changes(0))
+    store.rewrite_changes(live, 0)
+    assert b"SECRET" in redis.dump(keys.changes(0)), "nothing says that there was an erasure"
+    redis.set(keys.sparse_changes(0), 701)
+
+    # Another erasure, of what is copied already, while the copy is made.
+    part = rewrite_part(store, live, erasure="701", after=None)
+    assert (part.status, part.last) == ("more", "249-1")
+    redis.xdel(keys.changes(0), "100-1")
+    redis.set(keys.sparse_changes(0), 702)
+    assert rewrite_part(store, live, erasure="701", after="249-1").status == "again"
+    assert redis.xrange(keys.changes(0)) == [entry for entry in before if entry[0] != b"100-1"]
+
+    store.rewrite_changes(live, 0)
+
+    assert redis.xrange(keys.changes(0)) == [entry for entry in before if entry[0] != b"100-1"]
+    assert b"SECRET" not in redis.dump(keys.changes(0))
+    assert b"public 100." not in redis.dump(keys.changes(0))
+    assert redis.exists(keys.sparse_changes(0), keys.changes_copy(0)) == 0
+    assert store.erasing(live, [0]) == []
+    store.close()
+
+
+def rewrite_part(store: ReadModelStore, live: LivePointer, *, erasure: str, after: str | None) -> RewrittenPart:
+    call = rewrite_changes(store.keys, live, 0, erasure=erasure, after=after, count=250)
+    return store._run(call)
 
 
 def test_a_batch_that_does_not_start_at_the_checkpoint_changes_nothing(redis: "Redis", redis_url: str) -> None:

@@ -41,6 +41,7 @@ async def test_the_answers_of_writes_that_happen(api: CommandApi) -> None:
     check(await api.post(path + "/suspend"), "post", USER + "/suspend", 200)
     check(await api.post(path + "/reinstate"), "post", USER + "/reinstate", 200)
     check(await api.delete(path), "delete", USER, 204)
+    check(await api.post(path + "/erase"), "post", USER + "/erase", 204)
 
 
 async def test_the_answers_of_writes_that_are_pending(api: CommandApi) -> None:
@@ -53,6 +54,7 @@ async def test_the_answers_of_writes_that_are_pending(api: CommandApi) -> None:
     check(await api.put(paths[1], JO | {"email": "1@example.org", "display_name": "Joe"}), "put", USER, 202)
     check(await api.delete(paths[2]), "delete", USER, 202)
     check(await api.post(paths[3] + "/suspend"), "post", USER + "/suspend", 202)
+    check(await api.post(paths[4] + "/erase"), "post", USER + "/erase", 202)
 
     location = registered.headers["location"]
     check(await api.get(location), "get", WRITE, 200)
@@ -133,7 +135,7 @@ async def test_the_examples_of_fields_make_a_user(api: CommandApi) -> None:
 
 async def test_every_route_is_described(api: CommandApi) -> None:
     routes = {"/users": {"post"}, IMPORT: {"post"}, USER: {"patch", "put", "delete"}, WRITE: {"get", "head"}}
-    routes |= {f"{USER}/{name}": {"post"} for name in ("suspend", "reinstate")}
+    routes |= {f"{USER}/{name}": {"post"} for name in ("suspend", "reinstate", "erase")}
 
     assert {path: set(methods) for path, methods in document()["paths"].items()} == routes
     assert (await api.get("/openapi.json")).json == document()

@@ -72,7 +72,7 @@ def test_an_entry_is_one_line_whatever_a_name_holds() -> None:
 def test_an_erasure_takes_the_users_entries_out_also_those_of_its_own_batch() -> None:
     changes = changes_of(suspended(2), registered(5, user=2), erased(3, sequence=3))
 
-    assert changes[0] == ("forget_feed", (KEYS.changes(3), KEYS.history(user_id()), 12))
+    assert changes[0] == ("forget_feed", (KEYS.changes(3), KEYS.sparse_changes(3), KEYS.history(user_id()), 12))
     assert [(offset, entry.user_id) for offset, entry in entries_of(changes).items()] == [
         (11, user_id(2)),
         (12, user_id(1)),
