@@ -9,7 +9,7 @@ import contextlib
 import time
 from dataclasses import dataclass
 
-from command_api.commands import Command, RegisterUser
+from command_api.commands import Command, EraseUser, RegisterUser
 from command_api.decide import Decision, UserGone, decide
 from command_api.event_log import Append, EventLog, EventLogUnavailable
 from command_api.settings import CommandSettings
@@ -169,9 +169,10 @@ class Writer:
             if not isinstance(loaded, Loaded):
                 return await self._first_outcome(loaded, caller, until)
             record = loaded.record or _NO_RECORD
-            if record.waits:
+            if record.waits and not isinstance(command, EraseUser):
                 raise InQuarantine
-        state = record.state(user_id)
+        # Whatever the waiting events would make of a user: an erasure does not ask.
+        state = Gone(id=user_id, version=record.version) if record.waits else record.state(user_id)
         decision = decide(state, command)
         if decision is None:
             assert state is not None  # noqa: S101 - only what exists can be as asked already

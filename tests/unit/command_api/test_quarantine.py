@@ -78,3 +78,11 @@ async def test_a_request_repeated_under_its_key_has_the_first_answer_in_spite_of
     again = await api.patch(path, {"display_name": "Joe"}, Idempotency_Key="k")
 
     assert (again.status_code, again.json) == (200, first.json)
+
+
+async def test_a_user_in_quarantine_can_be_erased(api: CommandApi, parked: str) -> None:
+    assert (await api.post(f"{parked}/erase", If_Match='"2"')).status_code == 204
+
+    assert problem(await api.patch(parked, {"display_name": "Joe"})) == (410, "user-deleted", [])
+    # What the quarantine withheld is free.
+    assert (await api.post("/users", JO | {"email": "second@example.org"})).status_code == 201
