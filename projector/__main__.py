@@ -1,4 +1,7 @@
-"""The projector's commands: `python -m projector` projects, `python -m projector topics` creates and checks topics."""
+"""The projector's commands.
+
+`python -m projector` projects; `relay` tells other systems what was accepted; `topics` creates and checks topics.
+"""
 
 import argparse
 import logging
@@ -7,9 +10,10 @@ import time
 
 from redis.exceptions import RedisError
 
-from projector.log_setup import prepare_log
+from projector.log_setup import prepare_log, startup_error
 from projector.process import Projector
-from projector.settings import ProjectorSettings
+from projector.relay_process import run_relay
+from projector.settings import ProjectorSettings, RelaySettings
 from projector.store import ReadModelStore
 from read_models.projector_calls import OtherLog
 from runtime import logs, startup
@@ -23,15 +27,34 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Run the command that the arguments name."""
-    parser = argparse.ArgumentParser(prog="python -m projector", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["run", "topics"], default="run")
-    command = parser.parse_args().command
+    parser = argparse.ArgumentParser(
+        prog="python -m projector", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", nargs="?", choices=_COMMANDS, default="run")
+    _COMMANDS[parser.parse_args().command]()
+
+
+def _run_command() -> None:
+    run(_settings())
+
+
+def _topics_command() -> None:
+    print(f"log {prepare_log(_settings())} is ready")
+
+
+def _relay_command() -> None:
+    settings = load(RelaySettings)
+    logs.configure(settings, "relay")
+    run_relay(settings)
+
+
+_COMMANDS = {"run": _run_command, "relay": _relay_command, "topics": _topics_command}
+
+
+def _settings() -> ProjectorSettings:
     settings = load(ProjectorSettings)
     logs.configure(settings, "projector")
-    if command == "topics":
-        print(f"log {prepare_log(settings)} is ready")
-    else:
-        run(settings)
+    return settings
 
 
 def run(settings: ProjectorSettings) -> None:
@@ -42,7 +65,7 @@ def run(settings: ProjectorSettings) -> None:
     try:
         projector = Projector(settings, log_id, store)
     except OtherLog as error:
-        raise _other_log(error) from error
+        raise startup_error(error) from error
 
     def alive() -> str | None:
         idle = projector.seconds_since_loop()
@@ -58,7 +81,7 @@ def run(settings: ProjectorSettings) -> None:
     try:
         projector.run()
     except OtherLog as error:
-        raise _other_log(error) from error
+        raise startup_error(error) from error
     finally:
         server.close()
         store.close()
@@ -78,13 +101,6 @@ def _wait_for_redis(settings: ProjectorSettings, store: ReadModelStore) -> None:
             time.sleep(0.5)
         else:
             return
-
-
-def _other_log(error: OtherLog) -> startup.StartupError:
-    return startup.StartupError(
-        f"Redis holds the read models of another log ({error.log_id}): "
-        "set REDIS_URL or REDIS_KEY_PREFIX, or delete its keys, and they come back from this log"
-    )
 
 
 if __name__ == "__main__":

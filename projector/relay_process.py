@@ -1,0 +1,48 @@
+"""The relay as a process: health and metrics beside the loop, an orderly end."""
+
+import logging
+import signal
+
+from projector.log_setup import prepare_log, startup_error
+from projector.relay import Relay
+from projector.relay_store import RelayStore
+from projector.settings import RelaySettings
+from read_models.projector_calls import OtherLog
+from runtime import startup
+from runtime.server import serve_health
+
+_STUCK_AFTER_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+def run_relay(settings: RelaySettings) -> None:
+    """Relay until SIGTERM or SIGINT. Redis may be away, then this waits for it.
+
+    Raises:
+        StartupError: Kafka does not answer in time, a topic is wrong, the address is taken, or Redis belongs to another
+            log.
+    """
+    log_id = prepare_log(settings)
+    store = RelayStore(settings, log_id)
+    relay = Relay(settings, store)
+
+    def alive() -> str | None:
+        idle = relay.seconds_since_loop()
+        return f"the loop has not gone round for {idle:.0f} s" if idle > _STUCK_AFTER_SECONDS else None
+
+    server = serve_health(
+        settings.relay_host, settings.relay_port, {"loop": alive, "partitions": relay.not_ready_because}
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: relay.stop())
+    startup.quieten_collector()
+    log.info("relaying", extra={"log_id": log_id})
+    try:
+        relay.run()
+    except OtherLog as error:
+        raise startup_error(error) from error
+    finally:
+        server.close()
+        store.close()
+    log.info("stopped")
