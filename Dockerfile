@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for every process; the command names the process: command_api, query_api, projector.
+# One image for every process; the command names the process: command_api, query_api, projector, projector relay.
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS build

@@ -15,9 +15,9 @@ from itertools import takewhile
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
-from projector.relay_topics import PublicTopics
 from projector.relay_selection import LogEvent, PublicChange, PublicState, oldest_first, select
 from projector.relay_store import NotProjected, RedisError, RelayStore
+from projector.relay_topics import PublicTopics
 from projector.settings import RelaySettings
 from runtime import metrics
 from user_directory_events import Undecodable, UnknownSchema, UserEvent, decode

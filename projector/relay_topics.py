@@ -11,6 +11,7 @@ from projector.relay_selection import PublicChange, PublicState
 from projector.settings import RelaySettings
 from projector.transactions import TRANSACTION_TIMEOUT_MS, OutgoingRecord, TransactionalProducer
 from runtime.kafka_connection import options
+from runtime.kafka_consumer import keep_rejoining
 from user_directory_events.public_topics import CHANGE_HEADERS, STATE_HEADERS, encode_change, encode_state
 
 CLIENT_ID = "user-directory-relay"
@@ -55,6 +56,7 @@ class PublicTopics:
 
     def poll(self, timeout_ms: int) -> dict[int, Sequence[ConsumerRecord]]:
         """Return the next records by partition, after at most `timeout_ms`."""
+        keep_rejoining(self._consumer)
         polled = self._consumer.poll(timeout_ms=timeout_ms)
         return {partition.partition: records for partition, records in polled.items()}
 

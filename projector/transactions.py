@@ -1,8 +1,8 @@
 """Records and consumed offsets in one Kafka transaction (KIP-98, KIP-447): all of it or nothing.
 
 After any error the producer is replaced. kafka-python's own recovery cannot be trusted (3.0.12): the offsets of an
-aborted transaction are sent with the next one, a record that timed out does not keep a transaction from being committed,
-and offsets and commits are waited for without an end.
+aborted transaction are sent with the next one, a record that timed out does not keep a transaction from being
+committed, and offsets and commits are waited for without an end.
 """
 
 import logging

@@ -1,12 +1,14 @@
 """The topics: their configuration, their creation and their check."""
 
+import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
+_METADATA_SECONDS = 10
+_POLL_SECONDS = 0.05
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -106,9 +108,18 @@ def create_missing(admin: KafkaAdminClient, topics: list[Topic]) -> list[str]:
             "configs": {**topic.required, **topic.initial},
         }
         # Another process may have been faster; `verify` judges what it made.
-        with suppress(TopicAlreadyExistsError):
+        try:
             admin.create_topics({topic.name: options}, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            _wait_for(admin, topic.name)
     return [topic.name for topic in missing]
+
+
+def _wait_for(admin: KafkaAdminClient, name: str) -> None:
+    """Wait until the brokers tell of a topic that was just made; for `verify` to say so where they never do."""
+    deadline = time.monotonic() + _METADATA_SECONDS
+    while admin.describe_topics([name])[0].get("error_code") and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def verify(admin: KafkaAdminClient, topics: list[Topic]) -> None:

@@ -98,7 +98,7 @@ class ClusterTest:
     def scale(self) -> str:
         """Each part scales on its own"""
         told = []
-        for component, replicas in (("command-api", 3), ("query-api", 4), ("projector", 1)):
+        for component, replicas in (("command-api", 3), ("query-api", 4), ("projector", 1), ("relay", 1)):
             before = self.release.counts()
             self.release.install(self.release.image, f"components.{component}.replicas={replicas}")
             expected = {**dict.fromkeys(before, 2), component: replicas}
@@ -187,7 +187,7 @@ class ClusterTest:
         return _told(report)
 
     def _runs(self, image: str) -> None:
-        for component in ("command-api", "query-api", "projector"):
+        for component in ("command-api", "query-api", "projector", "relay"):
             images = {pod["spec"]["containers"][0]["image"] for pod in self.release.pods(component)}
             _require(images == {image}, f"{component} runs {images}, not {image}")
 

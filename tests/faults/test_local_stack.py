@@ -60,7 +60,7 @@ def test_users_are_there_again_after_a_kill_and_after_a_restart(environ: dict[st
         status = [sys.executable, "-m", "devstack", "status", "--json"]
         shown = json.loads(subprocess.run(status, env=environ, capture_output=True, check=True).stdout)
         pids = {process["name"]: process["pid"] for process in shown["processes"]}
-        assert set(pids) == {"kafka", "redis", "projector", "command-api", "query-api"}
+        assert set(pids) == {"kafka", "redis", "projector", "command-api", "query-api", "relay"}
         os.kill(pids["redis"], signal.SIGKILL)
         eventually(lambda: "redis is ready again" in output.read_text(), "Redis is started again")
     with running(environ, tmp_path / "second"):

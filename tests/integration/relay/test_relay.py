@@ -14,7 +14,7 @@ from projector.relay import Relay
 from projector.relay_selection import PublicChange, PublicState
 from projector.relay_topics import PublicTopics
 from tests.integration.relay.world import PARTITIONS, RelayWorld
-from tests.sample_events import deleted, erased, registered, suspended, tick, updated, user_id
+from tests.sample_events import deleted, erased, registered, tick, updated, user_id
 from user_directory_events import UserEvent
 from user_directory_events.timestamps import ENDLESS
 

@@ -137,7 +137,7 @@ class RelayWorld:
         def run() -> None:
             try:
                 relay.run()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - told by the thread of the test
                 failures.append(error)
 
         thread = threading.Thread(target=run, name=f"relay-{relay_id}")
@@ -188,9 +188,7 @@ class RelayWorld:
 
     def users(self) -> dict[str, User | None]:
         """Return the newest state of each user that other systems see; None: a tombstone."""
-        return {
-            record.key.decode(): decode_state(record.value) for _, record in self.read(self.settings.users_topic)
-        }
+        return {record.key.decode(): decode_state(record.value) for _, record in self.read(self.settings.users_topic)}
 
     def wait_for_changes(self, *events: UserEvent, seconds: float = 20) -> None:
         """Wait until just these events are told, each once, those of a user in this order."""
