@@ -178,6 +178,7 @@ class FailingTopics(PublicTopics):
         if changes and FailingTopics.failures:
             FailingTopics.failures -= 1
             producer = self._producer._producer
+            assert producer is not None
 
             def fails() -> None:
                 raise KafkaError("lost")

@@ -67,7 +67,11 @@ class RelayWorld:
 
     def append(self, record: LogRecord | bytes | None, partition: int | None = None) -> int:
         """Append a record, raw bytes, or None: a tombstone; return its offset."""
-        key, value = encode(record) if isinstance(record, LogRecord.__args__) else (uuid.uuid4().bytes, record)
+        value: bytes | None
+        if record is None or isinstance(record, bytes):
+            key, value = uuid.uuid4().bytes, record
+        else:
+            key, value = encode(record)
         if partition is None:
             assert isinstance(record, UserEvent)
             partition = partition_of(record.subject, PARTITIONS)
