@@ -1,8 +1,8 @@
 """How late other systems hear, and what that costs writers: `python -m benchmarks.relay [--rate 500] [--rounds 3]`.
 
-An open loop registers users at a fixed rate. A process of its own follows `user-changes`, read committed, and takes for
-each change the time from the log's time stamp to its own reading. In turns the relay runs and does not: the ratio of the
-verdict's latency (from Kafka's acknowledgement to the projector's answer) with it to that without it says what it costs.
+An open loop registers users at a fixed rate. A process of its own follows `user-changes`, read committed, and takes
+for each change the time from the log's time stamp to its own reading. In turns the relay runs and does not: the ratio
+of the verdict's latency (from Kafka's acknowledgement to the projector's answer) says what it costs.
 """
 
 import argparse
