@@ -85,7 +85,7 @@ def _verdicts(stack: Stack) -> tuple[float, float]:
     return metric(stack.command_url, f"{name}_count"), metric(stack.command_url, f"{name}_sum")
 
 
-def lags(stack: Stack, rate: float, seconds: float) -> array[float]:
+def lags(stack: Stack, rate: float, seconds: float) -> list[float]:
     """Return the lag of each change, ordered, in milliseconds."""
     mine, others = multiprocessing.Pipe()
     environ = stack.environ
@@ -96,9 +96,9 @@ def lags(stack: Stack, rate: float, seconds: float) -> array[float]:
     load(stack, rate, seconds)
     time.sleep(_SETTLE_SECONDS)
     mine.send("stop")
-    found: array[float] = mine.recv()
+    found: list[float] = sorted(mine.recv())
     follower.join()
-    return array("d", sorted(found))
+    return found
 
 
 def main() -> None:
