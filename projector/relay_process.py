@@ -3,6 +3,8 @@
 import logging
 import signal
 
+from kafka.errors import KafkaError
+
 from projector.log_setup import prepare_log, startup_error
 from projector.relay import Relay
 from projector.relay_store import RelayStore
@@ -25,7 +27,13 @@ def run_relay(settings: RelaySettings) -> None:
     """
     log_id = prepare_log(settings)
     store = RelayStore(settings, log_id)
-    relay = Relay(settings, store)
+    try:
+        relay = Relay(settings, store)
+    except KafkaError as error:
+        raise startup.StartupError(
+            f"Kafka's transactions cannot be used ({error or type(error).__name__}): the relay needs the transactional "
+            "ids that begin with RELAY_GROUP, and a topic __transaction_state whose copies are in sync"
+        ) from error
 
     def alive() -> str | None:
         idle = relay.seconds_since_loop()

@@ -34,9 +34,16 @@ class PublicTopics:
         on_assigned: Callable[[set[int]], None],
         on_revoked: Callable[[set[int]], None],
     ) -> None:
+        """Join the group, once the transactions of an earlier relay of this name are ended.
+
+        Raises:
+            KafkaError: the transaction coordinator does not answer, or refuses.
+        """
         self._log, self._changes, self._users = settings.events_topic, settings.changes_topic, settings.users_topic
         self._member = ConsumerGroupMetadata(settings.relay_group)
         self._producer = TransactionalProducer(lambda: _make_producer(settings))
+        # Now, not with the first partitions: readers wait for what a relay of this name left open.
+        self._producer.connect()
         self._consumer = KafkaConsumer(
             **options(settings, CLIENT_ID),
             group_id=settings.relay_group,
@@ -68,7 +75,7 @@ class PublicTopics:
         Raises:
             KafkaError: it is not known yet.
         """
-        # First: it ends what an earlier relay of this name, or this one, left open.
+        # First: it ends what was left open.
         self._producer.connect()
         found: dict[int, int] = {}
         for partition in partitions:
