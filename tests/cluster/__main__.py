@@ -83,8 +83,11 @@ class ClusterTest:
         release = self.release
         redis, kafka = release.address("redis", 6379), release.address("kafka", 9092)
         writes, reads = release.address("command-api", 8001), release.address("query-api", 8002)
-        projector, reader = (names(release.pods(name))[0] for name in ("projector", "query-api"))
-        allowed = [("client", writes), ("client", reads), (projector, redis), (projector, kafka), (reader, redis)]
+        projector, relay, reader = (names(release.pods(name))[0] for name in ("projector", "relay", "query-api"))
+        allowed = [
+            ("client", writes), ("client", reads), (projector, redis), (projector, kafka), (relay, redis), (relay, kafka),
+            (reader, redis),
+        ]  # fmt: skip
         refused = [
             ("stranger", redis), ("stranger", kafka), ("stranger", writes), ("stranger", reads), ("client", redis),
             ("client", kafka), ("client", release.address("projector", 8003)), (reader, kafka), (reader, writes),
