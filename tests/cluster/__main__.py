@@ -85,8 +85,8 @@ class ClusterTest:
         writes, reads = release.address("command-api", 8001), release.address("query-api", 8002)
         projector, relay, reader = (names(release.pods(name))[0] for name in ("projector", "relay", "query-api"))
         allowed = [
-            ("client", writes), ("client", reads), (projector, redis), (projector, kafka), (relay, redis), (relay, kafka),
-            (reader, redis),
+            ("client", writes), ("client", reads), (projector, redis), (projector, kafka), (relay, redis),
+            (relay, kafka), (reader, redis),
         ]  # fmt: skip
         refused = [
             ("stranger", redis), ("stranger", kafka), ("stranger", writes), ("stranger", reads), ("client", redis),
