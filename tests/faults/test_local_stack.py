@@ -16,7 +16,8 @@ from devstack.servers import free_port
 from tests.e2e.people import made_up_people
 from tests.e2e.processes import eventually
 
-PORTS = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "REDIS_PORT", "COMMAND_API_PORT", "QUERY_API_PORT", "PROJECTOR_PORT")
+PROCESSES = ("COMMAND_API_PORT", "QUERY_API_PORT", "PROJECTOR_PORT", "RELAY_PORT")
+PORTS = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "REDIS_PORT", *PROCESSES)
 OTHERS = ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "COMMAND_API_URL", "QUERY_API_URL")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
