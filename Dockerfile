@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for every process; the command names the process: command_api, query_api, projector.
+# One image for every process; the command names the process: command_api, query_api, projector, projector relay.
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -37,10 +37,11 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     COMMAND_API_HOST=0.0.0.0 \
     QUERY_API_HOST=0.0.0.0 \
-    PROJECTOR_HOST=0.0.0.0
+    PROJECTOR_HOST=0.0.0.0 \
+    RELAY_HOST=0.0.0.0
 WORKDIR /app
 USER 10001:10001
-EXPOSE 8001 8002 8003
+EXPOSE 8001 8002 8003 8004
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 CMD ["python", "-m", "runtime.healthcheck"]
 ENTRYPOINT ["python", "-m"]
 CMD ["query_api"]

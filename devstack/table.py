@@ -37,6 +37,7 @@ APPS = (
     App("projector", ("projector",), "PROJECTOR", 8003, after=("kafka", "redis"), shown="/metrics"),
     App("command-api", ("command_api",), "COMMAND_API", 8001, after=("projector",), shown="/docs"),
     App("query-api", ("query_api",), "QUERY_API", 8002, after=("projector",), shown="/docs"),
+    App("relay", ("projector", "relay"), "RELAY", 8004, after=("projector",), shown="/metrics"),
 )
 
 

@@ -1,6 +1,7 @@
-"""The projector's commands: `python -m projector` projects, `python -m projector topics` creates and checks topics.
+"""The projector's commands.
 
-`python -m projector quarantine` shows users one of whose events could not be applied, and lets them out.
+`python -m projector` projects, `relay` tells other systems what was accepted; the others look after the log and the read
+models.
 """
 
 import argparse
@@ -8,13 +9,15 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from redis.exceptions import RedisError
 
-from projector import quarantine_cli, verify_erasure
+from projector import quarantine_cli, relay_process, verify_erasure
 from projector.compaction import CompactedLog
 from projector.erasure import Eraser
-from projector.log_setup import prepare_log
+from projector.log_setup import prepare_log, startup_error
 from projector.process import Projector
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore
@@ -23,36 +26,35 @@ from runtime import logs, startup
 from runtime.server import serve_health
 from runtime.settings import load
 
-_COMMANDS = {"quarantine": quarantine_cli.main, "verify-erasure": verify_erasure.main}
-"""Commands with arguments of their own, each of which returns its exit status."""
-
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
-    if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
-        sys.exit(_COMMANDS[sys.argv[1]](sys.argv[2:]))
+    """Run the command that the first argument names."""
     parser = argparse.ArgumentParser(prog="python -m projector", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["run", "topics", *_COMMANDS], default="run")
-    command = parser.parse_args().command
-    settings = load(ProjectorSettings)
-    logs.configure(settings, "projector")
-    if command == "topics":
-        print(f"log {prepare_log(settings)} is ready")
-    else:
-        run(settings)
+    parser.add_argument("command", nargs="?", choices=_COMMANDS, default="run")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see: python -m projector COMMAND --help")
+    asked = parser.parse_args()
+    sys.exit(_COMMANDS[asked.command](asked.arguments))
 
 
-def run(settings: ProjectorSettings) -> None:
+def topics(arguments: Sequence[str]) -> None:
+    """Create and check the topics."""
+    _no_arguments("topics", arguments)
+    print(f"log {prepare_log(_settings())} is ready")
+
+
+def run(arguments: Sequence[str]) -> None:
     """Project until SIGTERM or SIGINT."""
+    _no_arguments("run", arguments)
+    settings = _settings()
     log_id = prepare_log(settings)
     store = ReadModelStore(settings)
     _wait_for_redis(settings, store)
     try:
         projector = Projector(settings, log_id, store)
     except OtherLog as error:
-        raise _other_log(error) from error
+        raise startup_error(error) from error
 
     checks = {"loop": projector.stuck_because, "partitions": projector.not_ready_because}
     server = serve_health(settings.projector_host, settings.projector_port, checks, projector.stuck_because)
@@ -71,12 +73,32 @@ def run(settings: ProjectorSettings) -> None:
     try:
         projector.run()
     except OtherLog as error:
-        raise _other_log(error) from error
+        raise startup_error(error) from error
     finally:
         eraser.stop()
         server.close()
         store.close()
     log.info("stopped")
+
+
+_COMMANDS: Final[dict[str, Callable[[Sequence[str]], int | None]]] = {
+    "run": run,
+    "relay": relay_process.main,
+    "topics": topics,
+    "quarantine": quarantine_cli.main,
+    "verify-erasure": verify_erasure.main,
+}
+"""Each takes its own arguments, and may return an exit status."""
+
+
+def _settings() -> ProjectorSettings:
+    settings = load(ProjectorSettings)
+    logs.configure(settings, "projector")
+    return settings
+
+
+def _no_arguments(command: str, arguments: Sequence[str]) -> None:
+    argparse.ArgumentParser(prog=f"python -m projector {command}").parse_args(arguments)
 
 
 def _wait_for_redis(settings: ProjectorSettings, store: ReadModelStore) -> None:
@@ -92,13 +114,6 @@ def _wait_for_redis(settings: ProjectorSettings, store: ReadModelStore) -> None:
             time.sleep(0.5)
         else:
             return
-
-
-def _other_log(error: OtherLog) -> startup.StartupError:
-    return startup.StartupError(
-        f"Redis holds the read models of another log ({error.log_id}): "
-        "set REDIS_URL or REDIS_KEY_PREFIX, or delete its keys, and they come back from this log"
-    )
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from pydantic_core import to_json
-
 from read_models.feed import FeedEntry
 from read_models.keys import GenerationKeys
 from user_directory_events import UserErased, UserEvent
+from user_directory_events.public_topics import public_event
 
 FEED_EVENTS = 10_000
 _MOST_PAIRS = 450
@@ -35,21 +34,3 @@ def feed_changes(
             pairs += [offset, FeedEntry(event.type, event.subject, public_event(event)).encode()]
     for start in range(0, len(pairs), 2 * _MOST_PAIRS):
         yield "feed", (stream, keys.changes_from(partition), feed_events, *pairs[start : start + 2 * _MOST_PAIRS])
-
-
-def public_event(event: UserEvent) -> bytes:
-    """Return an event as readers see it: a CloudEvent without what only the write protocol needs."""
-    attributes = {
-        "specversion": event.specversion,
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "dataschema": event.dataschema,
-        "subject": event.subject,
-        "time": event.time,
-        "sequence": event.sequence,
-    }
-    if event.actor is not None:
-        attributes["actor"] = event.actor
-    # As in the log: a field that is not there did not change, null says that it was removed.
-    return to_json({**attributes, "data": event.data.model_dump(exclude_unset=True)})

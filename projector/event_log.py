@@ -9,6 +9,7 @@ from kafka.structs import OffsetAndMetadata
 
 from projector.settings import ProjectorSettings
 from runtime.kafka_connection import options
+from runtime.kafka_consumer import keep_rejoining
 from runtime.kafka_producer import ReplaceableProducer
 from user_directory_events import HEADERS, EpochOpened, EpochOpenedData, Tick, encode
 from user_directory_events.codec import new_event_id
@@ -52,6 +53,7 @@ class EventLog:
 
     def poll(self, timeout_ms: int) -> dict[int, Sequence[ConsumerRecord]]:
         """Return the next records by partition, after at most `timeout_ms`."""
+        keep_rejoining(self._consumer)
         polled = self._consumer.poll(timeout_ms=timeout_ms)
         return {partition.partition: records for partition, records in polled.items()}
 

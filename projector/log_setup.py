@@ -1,4 +1,4 @@
-"""Before the projector projects: the topics, and the identity that makes a topic a log."""
+"""Before the projector projects and the relay relays: the topics, and the identity that makes a topic a log."""
 
 import time
 from contextlib import suppress
@@ -7,7 +7,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from projector.event_log import CLIENT_ID, now
-from projector.settings import ProjectorSettings
+from projector.settings import TopicSettings
+from read_models.projector_calls import OtherLog
 from runtime.kafka_connection import options, wait_for_admin
 from runtime.startup import StartupError
 from user_directory_events import (
@@ -21,7 +22,16 @@ from user_directory_events import (
     encode,
 )
 from user_directory_events.codec import new_event_id
-from user_directory_events.topics import Topic, WrongTopic, create_missing, events_topic, quarantine_topic, verify
+from user_directory_events.topics import (
+    Topic,
+    WrongTopic,
+    changes_topic,
+    create_missing,
+    events_topic,
+    quarantine_topic,
+    users_topic,
+    verify,
+)
 
 _APPEND_TIMEOUT_SECONDS = 10
 
@@ -30,19 +40,23 @@ class WrongLog(StartupError):
     """The topic holds something else than a log of this service with these settings."""
 
 
-def topics_of(settings: ProjectorSettings) -> list[Topic]:
-    """Return the topics that this process reads and writes."""
+def topics_of(settings: TopicSettings) -> list[Topic]:
+    """Return the topics that the projector and the relay read and write."""
     copies = {
         "replication_factor": settings.kafka_replication_factor,
         "min_insync_replicas": settings.kafka_min_insync_replicas,
     }
+    # One partition of the log is relayed to the same of the public topics.
+    alike = {"partitions": settings.kafka_partitions, **copies}
     return [
-        events_topic(settings.events_topic, partitions=settings.kafka_partitions, **copies),
+        events_topic(settings.events_topic, **alike),
         quarantine_topic(settings.quarantine_topic, **copies),
+        changes_topic(settings.changes_topic, **alike, retention_hours=settings.changes_retention_hours),
+        users_topic(settings.users_topic, **alike),
     ]
 
 
-def prepare_log(settings: ProjectorSettings) -> str:
+def prepare_log(settings: TopicSettings) -> str:
     """Wait for Kafka, create missing topics, check them, and return the log's identity, given to it if it has none.
 
     Raises:
@@ -60,7 +74,15 @@ def prepare_log(settings: ProjectorSettings) -> str:
     return identity(settings)
 
 
-def identity(settings: ProjectorSettings) -> str:
+def startup_error(error: OtherLog) -> StartupError:
+    """Say what to do about a Redis that belongs to another log."""
+    return StartupError(
+        f"Redis holds the read models of another log ({error.log_id}): "
+        "set REDIS_URL or REDIS_KEY_PREFIX, or delete its keys, and they come back from this log"
+    )
+
+
+def identity(settings: TopicSettings) -> str:
     """Return the log's identity from the first record of partition 0; append it where the log is empty."""
     partition = TopicPartition(settings.events_topic, 0)
     consumer = KafkaConsumer(**options(settings, CLIENT_ID), enable_auto_commit=False, auto_offset_reset="earliest")
@@ -91,7 +113,7 @@ def identity(settings: ProjectorSettings) -> str:
     raise StartupError(f"the first record of topic {settings.events_topic} cannot be read: is a broker down?")
 
 
-def _checked_identity(settings: ProjectorSettings, value: bytes) -> str:
+def _checked_identity(settings: TopicSettings, value: bytes) -> str:
     record: LogRecord | None = None
     with suppress(Undecodable, UnknownSchema):
         record = decode(value)

@@ -5,7 +5,18 @@ from pydantic import Field
 from runtime.settings import KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings
 
 
-class ProjectorSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSettings):
+class TopicSettings(KafkaSettings):
+    """What the projector and the relay, which create the topics, read from the environment."""
+
+    changes_retention_hours: float = Field(
+        168, ge=1, description="How long a new topic of changes keeps each change; an existing topic stays as it is"
+    )
+    startup_wait_seconds: float = Field(
+        60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
+    )
+
+
+class ProjectorSettings(TopicSettings, RedisSettings, LogSettings, ProtocolSettings):
     """What the projector reads from the environment."""
 
     projector_host: str = Field("127.0.0.1", description="Address that the projector's health and metrics listen on")
@@ -27,6 +38,19 @@ class ProjectorSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSetti
     erasure_tick_seconds: float = Field(
         60, ge=0.1, le=3600, description="How often a partition is ticked while its log holds events of erased users"
     )
-    startup_wait_seconds: float = Field(
-        60, gt=0, le=3600, description="How long a starting process waits for Kafka and Redis before it gives up"
+
+
+class RelaySettings(TopicSettings, RedisSettings, LogSettings):
+    """What the relay reads from the environment."""
+
+    relay_host: str = Field("127.0.0.1", description="Address that the relay's health and metrics listen on")
+    relay_port: Port = Field(8004, description="Port of the relay's health and metrics")
+    relay_group: str = Field(
+        "user-directory-relay",
+        min_length=1,
+        description="Kafka consumer group; a new one relays the whole log once more",
     )
+    relay_id: str | None = Field(
+        None, description="Name of this relay, unlike any other's of its group; unset: host name and port"
+    )
+    relay_batch_events: int = Field(500, ge=1, le=5000, description="Most events relayed in one Kafka transaction")

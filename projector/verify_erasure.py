@@ -9,6 +9,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
+from pydantic_core import from_json
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -19,7 +20,6 @@ from read_models.words import fold
 from runtime.kafka_connection import options
 from runtime.settings import load
 from runtime.startup import StartupError
-from user_directory_events import Undecodable, UnknownSchema, UserErased, decode
 from user_directory_events.timestamps import from_milliseconds
 
 NOTHING_LEFT, TRACES = 0, 1
@@ -126,14 +126,14 @@ def _records(settings: ProjectorSettings, topic: str) -> Iterator[Any]:
 
 
 def _is_erasure(value: bytes | None, user_id: str) -> bool:
-    """Say whether a record is the one event that an erasure leaves: it has no personal data."""
+    """Say whether a record is one that an erasure leaves: the event, which has no personal data, or a tombstone."""
     if value is None:
-        return False
+        return True
     try:
-        event = decode(value)
-    except (Undecodable, UnknownSchema):
+        event = from_json(value)
+    except ValueError:
         return False
-    return isinstance(event, UserErased) and event.subject == user_id
+    return isinstance(event, dict) and (event.get("type"), event.get("subject")) == ("user.erased", user_id)
 
 
 def traces_in_redis(settings: ProjectorSettings, user_id: str, needles: Needles) -> Iterator[str]:

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Final
 
-_PORTS: Final = {"COMMAND_API_PORT": 8001, "QUERY_API_PORT": 8002, "PROJECTOR_PORT": 8003}
+_PORTS: Final = {"COMMAND_API_PORT": 8001, "QUERY_API_PORT": 8002, "PROJECTOR_PORT": 8003, "RELAY_PORT": 8004}
 _TIMEOUT_SECONDS: Final = 2.0
 
 

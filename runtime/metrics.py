@@ -120,6 +120,27 @@ REBUILD_PROGRESS: Final = _gauge(
     "projector_rebuild_progress_ratio", "Part of the log that the rebuild has applied, 0 to 1.", "partition"
 )
 
+# Relay.
+RELAYED_EVENTS: Final = _counter(
+    "relay_events_total", "Events of the log that were dealt with, by outcome: relayed, void.", "outcome"
+)
+RELAYED_STATES: Final = _counter(
+    "relay_states_total", "Users' states written for other systems, by kind: document, tombstone.", "kind"
+)
+RELAY_TRANSACTION_DURATION: Final = _seconds(
+    "relay_transaction_duration", "Time from the beginning of a Kafka transaction to its commit."
+)
+RELAY_DELAY: Final = _seconds(
+    "relay_delay", "Time from the log's time stamp of an accepted event to the commit that shows it to other systems."
+)
+RELAY_ABORTED_TRANSACTIONS: Final = _counter(
+    "relay_aborted_transactions_total", "Kafka transactions that were not committed, by error.", "error"
+)
+RELAY_LAG_RECORDS: Final = _gauge("relay_lag_records", "Records in the log that are not relayed yet.", "partition")
+RELAY_LAG_SECONDS: Final = _gauge(
+    "relay_lag_seconds", "Age of the oldest record that is not relayed yet; zero when caught up.", "partition"
+)
+
 
 def render() -> tuple[bytes, str]:
     """Give the metrics of this service, all of its worker processes together, and their media type."""

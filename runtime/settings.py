@@ -69,8 +69,15 @@ class KafkaSettings(Settings):
     quarantine_topic: TopicName = Field(
         "user-events.quarantine", description="Topic for records that could not be applied"
     )
+    changes_topic: TopicName = Field(
+        "user-changes", description="Topic that the relay writes accepted events to, for other systems"
+    )
+    users_topic: TopicName = Field("users", description="Topic that the relay writes users' states to, compacted")
     kafka_partitions: int = Field(
-        12, ge=1, le=1000, description="Partitions of the log; fixed for ever once the log has been started"
+        12,
+        ge=1,
+        le=1000,
+        description="Partitions of the log and of the public topics; fixed for ever once the log has been started",
     )
     kafka_replication_factor: int = Field(3, ge=1, le=32, description="Copies of every partition that topics must have")
     kafka_min_insync_replicas: int = Field(

@@ -14,16 +14,17 @@ from pathlib import Path
 from command_api.settings import CommandSettings
 from devstack.servers import free_port
 from devstack.table import APPS, AppProcess
-from projector.settings import ProjectorSettings
+from projector.settings import ProjectorSettings, RelaySettings
 from query_api.settings import QuerySettings
 from runtime.settings import variable_name
 
-_SETTINGS = {variable_name(f) for c in (CommandSettings, ProjectorSettings, QuerySettings) for f in c.model_fields}
+_CLASSES = (CommandSettings, ProjectorSettings, QuerySettings, RelaySettings)
+_SETTINGS = {variable_name(field) for settings in _CLASSES for field in settings.model_fields}
 _TAIL_BYTES = 4000
 
 
 class Stack:
-    """A projector, a command API and a query API on ports of their own; `environ` is what they were started with."""
+    """The four processes on ports of their own; `environ` is what they were started with."""
 
     def __init__(self, kafka_bootstrap: str, redis_url: str, directory: Path, settings: Mapping[str, str]) -> None:
         name = f"test-{uuid.uuid4().hex[:12]}"
@@ -32,7 +33,10 @@ class Stack:
             "REDIS_URL": redis_url,
             "EVENTS_TOPIC": name,
             "QUARANTINE_TOPIC": f"{name}.quarantine",
+            "CHANGES_TOPIC": f"{name}.changes",
+            "USERS_TOPIC": f"{name}.users",
             "PROJECTOR_GROUP": name,
+            "RELAY_GROUP": f"{name}-relay",
             "REDIS_KEY_PREFIX": name,
             "KAFKA_PARTITIONS": "4",
             "KAFKA_REPLICATION_FACTOR": "1",
@@ -42,7 +46,7 @@ class Stack:
             **settings,
         }
         self.directory = directory
-        self.projector, self.command_api, self.query_api = self.processes = [
+        self.projector, self.command_api, self.query_api, self.relay = self.processes = [
             AppProcess(app, directory / f"{app.name}.log", self.environ) for app in APPS
         ]
 
@@ -62,6 +66,11 @@ class Stack:
         return self.projector.url
 
     @property
+    def relay_url(self) -> str:
+        """Return where the relay's health and metrics are."""
+        return self.relay.url
+
+    @property
     def events_topic(self) -> str:
         """Name the log's topic."""
         return self.environ["EVENTS_TOPIC"]
@@ -70,6 +79,16 @@ class Stack:
     def quarantine_topic(self) -> str:
         """Name the topic of what could not be applied."""
         return self.environ["QUARANTINE_TOPIC"]
+
+    @property
+    def changes_topic(self) -> str:
+        """Name the public topic of accepted events."""
+        return self.environ["CHANGES_TOPIC"]
+
+    @property
+    def users_topic(self) -> str:
+        """Name the public topic of users' states."""
+        return self.environ["USERS_TOPIC"]
 
     @property
     def key_prefix(self) -> str:

@@ -1,12 +1,14 @@
 """The topics: their configuration, their creation and their check."""
 
+import time
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
+_METADATA_SECONDS = 10
+_POLL_SECONDS = 0.05
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -18,8 +20,8 @@ class WrongTopic(Exception):
 class Topic:
     """What a topic must be like.
 
-    `required` is checked at every start: another value would break a promise. `initial` is only set when the topic is
-    created, and an operator may change it.
+    `required` is checked at every start: another value would break a promise. `at_most` as well, and there an operator
+    may choose less. `initial` is only set when the topic is created, and an operator may change it.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Topic:
     replication_factor: int
     required: Mapping[str, str]
     initial: Mapping[str, str]
+    at_most: Mapping[str, int] = field(default_factory=dict)
 
 
 def events_topic(name: str, *, partitions: int, replication_factor: int, min_insync_replicas: int) -> Topic:
@@ -57,6 +60,43 @@ def quarantine_topic(name: str, *, replication_factor: int, min_insync_replicas:
     )
 
 
+def changes_topic(
+    name: str, *, partitions: int, replication_factor: int, min_insync_replicas: int, retention_hours: float
+) -> Topic:
+    """Return the topic of accepted events: each stays for its retention, counted from when the log took it."""
+    return Topic(
+        name,
+        partitions,
+        replication_factor,
+        {
+            "cleanup.policy": "delete",
+            # The relay gives each change the time at which the log took the event.
+            "message.timestamp.type": "CreateTime",
+            "min.insync.replicas": str(min_insync_replicas),
+            "unclean.leader.election.enable": "false",
+        },
+        {"retention.ms": str(round(retention_hours * 60 * 60 * 1000)), "segment.ms": str(_DAY_MS)},
+        # Only whole segments age out, and with them what an erased person's changes said.
+        {"segment.ms": _DAY_MS},
+    )
+
+
+def users_topic(name: str, *, partitions: int, replication_factor: int, min_insync_replicas: int) -> Topic:
+    """Return the topic of users' states: compacted, so that the newest of each user stays."""
+    return Topic(
+        name,
+        partitions,
+        replication_factor,
+        {
+            "cleanup.policy": "compact",
+            "min.insync.replicas": str(min_insync_replicas),
+            "unclean.leader.election.enable": "false",
+        },
+        # A former state must be gone within a week of an erasure.
+        {"max.compaction.lag.ms": str(7 * _DAY_MS), "segment.ms": str(_DAY_MS)},
+    )
+
+
 def create_missing(admin: KafkaAdminClient, topics: list[Topic]) -> list[str]:
     """Create the topics that are not there; return their names."""
     existing = set(admin.list_topics())
@@ -68,9 +108,18 @@ def create_missing(admin: KafkaAdminClient, topics: list[Topic]) -> list[str]:
             "configs": {**topic.required, **topic.initial},
         }
         # Another process may have been faster; `verify` judges what it made.
-        with suppress(TopicAlreadyExistsError):
+        try:
             admin.create_topics({topic.name: options}, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            _wait_for(admin, topic.name)
     return [topic.name for topic in missing]
+
+
+def _wait_for(admin: KafkaAdminClient, name: str) -> None:
+    """Wait until the brokers tell of a topic that was just made; for `verify` to say so where they never do."""
+    deadline = time.monotonic() + _METADATA_SECONDS
+    while admin.describe_topics([name])[0].get("error_code") and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def verify(admin: KafkaAdminClient, topics: list[Topic]) -> None:
@@ -101,6 +150,11 @@ def verify(admin: KafkaAdminClient, topics: list[Topic]) -> None:
             f"topic {topic.name} has {key}={actual.get(key)}, it must be {value}"
             for key, value in topic.required.items()
             if actual.get(key) != value
+        ]
+        faults += [
+            f"topic {topic.name} has {key}={actual.get(key)}, it must be at most {most}"
+            for key, most in topic.at_most.items()
+            if not 0 < int(actual.get(key) or 0) <= most
         ]
     if faults:
         raise WrongTopic("; ".join(faults))

@@ -11,7 +11,7 @@ import yaml
 CHARTS = Path(__file__).parents[2] / "charts"
 DIRECTORY = CHARTS / "user-directory"
 RELEASE, NAMESPACE = "ud", "directory"
-COMPONENTS = ("command-api", "query-api", "projector")
+COMPONENTS = ("command-api", "query-api", "projector", "relay")
 
 Manifest = dict[str, Any]
 

@@ -132,7 +132,7 @@ def _allowed(rendered: Rendered, source: str, target: str, port: str | int) -> b
 
 def test_only_what_must_talk_can_talk() -> None:
     rendered = render(DEV)
-    ports = {"command-api": 8001, "query-api": 8002, "projector": 8003, "kafka": 9092, "redis": 6379}
+    ports = {"command-api": 8001, "query-api": 8002, "projector": 8003, "relay": 8004, "kafka": 9092, "redis": 6379}
     everyone = [*ports, "topics", "a client", "a stranger"]
     talk = {
         (source, target)
@@ -148,6 +148,8 @@ def test_only_what_must_talk_can_talk() -> None:
         ("query-api", "redis"),
         ("projector", "kafka"),
         ("projector", "redis"),
+        ("relay", "kafka"),
+        ("relay", "redis"),
         ("topics", "kafka"),
     }
 
@@ -174,7 +176,7 @@ def test_metrics_are_for_prometheus_and_names_for_everyone(name: str) -> None:
         for peer in policy["ingress"][0]["from"]
         if "namespaceSelector" in peer
     ]
-    assert namespaces == (["monitoring"] if name == "projector" else ["gateway", "monitoring"])
+    assert namespaces == (["monitoring"] if name in ("projector", "relay") else ["gateway", "monitoring"])
     assert {entry["port"] for entry in policy["egress"][0]["ports"]} == {53}
 
 
@@ -191,21 +193,21 @@ def test_servers_outside_may_be_narrowed_to_their_addresses() -> None:
 
 @pytest.mark.parametrize("kind", ["Deployment", "Service", "ServiceAccount"])
 def test_a_new_component_is_one_entry(kind: str) -> None:
-    assert {component(m) for m in render(EXTRAS).of(kind)} == {*COMPONENTS, "relay"}
+    assert {component(m) for m in render(EXTRAS).of(kind)} == {*COMPONENTS, "relay-again"}
 
 
 def test_a_new_component_has_policies_budget_and_monitor_too() -> None:
-    relay = ("args[0]=projector", "args[1]=relay", "port=8004", "portSetting=RELAY_PORT", "uses[0]=kafka")
-    sets = [f"components.relay.{one}" for one in relay]
+    again = ("args[0]=projector", "args[1]=relay", "port=8004", "portSetting=RELAY_PORT", "uses[0]=kafka")
+    sets = [f"components.relay-again.{one}" for one in again]
     rendered = render(MINIMAL, *sets, "monitoring.serviceMonitors.enabled=true")
     for kind in ("NetworkPolicy", "PodDisruptionBudget", "ServiceMonitor"):
-        assert "relay" in {component(m) for m in rendered.of(kind)}
-    assert len(rendered.one("NetworkPolicy", "relay")["spec"]["egress"]) == 2  # DNS and Kafka, not Redis
+        assert "relay-again" in {component(m) for m in rendered.of(kind)}
+    assert len(rendered.one("NetworkPolicy", "relay-again")["spec"]["egress"]) == 2  # DNS and Kafka, not Redis
 
 
 def test_a_component_can_be_left_out() -> None:
     rendered = render(MINIMAL, "components.projector.enabled=false")
-    assert {component(m) for m in rendered.of("Deployment")} == {"command-api", "query-api"}
+    assert {component(m) for m in rendered.of("Deployment")} == {"command-api", "query-api", "relay"}
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
@@ -231,6 +233,14 @@ def test_the_projector_scales_by_lag_up_to_the_partitions(partitions: int, most:
     assert scaled["spec"]["scaleTargetRef"]["name"] == "ud-user-directory-projector"
     query = scaled["spec"]["triggers"][0]["metadata"]["query"]
     assert query == 'sum(user_directory_projector_lag_records{namespace="directory",job="projector"})'
+
+
+def test_the_relay_scales_by_its_own_lag() -> None:
+    rendered = render(GATEWAY, "components.relay.autoscaling.enabled=true", "kafka.partitions=3")
+    scaled = rendered.one("ScaledObject", "relay")
+    query = scaled["spec"]["triggers"][0]["metadata"]["query"]
+    assert query == 'sum(user_directory_relay_lag_records{namespace="directory",job="relay"})'
+    assert scaled["spec"]["maxReplicaCount"] == 3
 
 
 def test_the_lag_can_be_an_external_metric() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from command_api.settings import CommandSettings
-from projector.settings import ProjectorSettings
+from projector.settings import ProjectorSettings, RelaySettings
 from query_api.settings import QuerySettings
 from runtime.graceful_server import FAREWELL_SECONDS
 from runtime.server import CLOSING_SECONDS
@@ -19,6 +19,7 @@ CLASSES: dict[str, type[Settings]] = {
     "command-api": CommandSettings,
     "query-api": QuerySettings,
     "projector": ProjectorSettings,
+    "relay": RelaySettings,
 }
 
 
@@ -171,7 +172,12 @@ def test_a_digest_counts_instead_of_the_tag() -> None:
 def test_each_process_runs_its_own_command() -> None:
     commands = {c: render(MINIMAL).one("Deployment", c)["spec"]["template"]["spec"]["containers"][0]["args"]
                 for c in COMPONENTS}  # fmt: skip
-    assert commands == {"command-api": ["command_api"], "query-api": ["query_api"], "projector": ["projector"]}
+    assert commands == {
+        "command-api": ["command_api"],
+        "query-api": ["query_api"],
+        "projector": ["projector"],
+        "relay": ["projector", "relay"],
+    }
     (job,) = render(MINIMAL).of("Job")
     assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["projector", "topics"]
 

@@ -63,7 +63,7 @@ def _same_keys(root: dict[str, Any], schema: dict[str, Any], values: Any, path: 
         "components.query-api.replicas=-1",
         "components.query-api.uses[0]=postgres",
         "components.query-api.autoscaling.lag.source=magic",
-        "components.relay.port=8004",
+        "components.another.port=8005",
         "componentDefaults.topologySpread[0].whenUnsatisfiable=Maybe",
         "networkPolicy.clients[0].pods=all",
         "gatewayApi.hostnames[0]=Not A Host",

@@ -83,8 +83,11 @@ class ClusterTest:
         release = self.release
         redis, kafka = release.address("redis", 6379), release.address("kafka", 9092)
         writes, reads = release.address("command-api", 8001), release.address("query-api", 8002)
-        projector, reader = (names(release.pods(name))[0] for name in ("projector", "query-api"))
-        allowed = [("client", writes), ("client", reads), (projector, redis), (projector, kafka), (reader, redis)]
+        projector, relay, reader = (names(release.pods(name))[0] for name in ("projector", "relay", "query-api"))
+        allowed = [
+            ("client", writes), ("client", reads), (projector, redis), (projector, kafka), (relay, redis),
+            (relay, kafka), (reader, redis),
+        ]  # fmt: skip
         refused = [
             ("stranger", redis), ("stranger", kafka), ("stranger", writes), ("stranger", reads), ("client", redis),
             ("client", kafka), ("client", release.address("projector", 8003)), (reader, kafka), (reader, writes),
@@ -98,7 +101,7 @@ class ClusterTest:
     def scale(self) -> str:
         """Each part scales on its own"""
         told = []
-        for component, replicas in (("command-api", 3), ("query-api", 4), ("projector", 1)):
+        for component, replicas in (("command-api", 3), ("query-api", 4), ("projector", 1), ("relay", 1)):
             before = self.release.counts()
             self.release.install(self.release.image, f"components.{component}.replicas={replicas}")
             expected = {**dict.fromkeys(before, 2), component: replicas}
@@ -187,7 +190,7 @@ class ClusterTest:
         return _told(report)
 
     def _runs(self, image: str) -> None:
-        for component in ("command-api", "query-api", "projector"):
+        for component in ("command-api", "query-api", "projector", "relay"):
             images = {pod["spec"]["containers"][0]["image"] for pod in self.release.pods(component)}
             _require(images == {image}, f"{component} runs {images}, not {image}")
 

@@ -90,7 +90,7 @@ class Release:
 
     def counts(self) -> dict[str, int]:
         """Return how many pods of each process are ready."""
-        return {component: self.ready(component) for component in ("command-api", "query-api", "projector")}
+        return {component: self.ready(component) for component in ("command-api", "query-api", "projector", "relay")}
 
     def address(self, component: str, port: int) -> str:
         return f"{self.full_name}-{component}:{port}"

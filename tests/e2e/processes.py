@@ -21,7 +21,7 @@ def another(stack: Stack, name: str, directory: Path, **settings: str) -> Iterat
 
     Args:
         stack: the stack.
-        name: `projector`, `command-api` or `query-api`.
+        name: `projector`, `command-api`, `query-api` or `relay`.
         directory: where the log goes.
         settings: variables of the environment that differ from the stack's.
     """

@@ -57,7 +57,11 @@ SPELLINGS = {
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KafkaServer, RedisServer, Stack]]:
     directory = tmp_path_factory.mktemp("erasure")
     persistent = {"appendonly": "yes", "appendfsync": "everysec"}
-    hasty = {"log.segment.delete.delay.ms": "1000", "log.cleaner.backoff.ms": "200"}
+    hasty = {
+        "log.segment.delete.delay.ms": "1000",
+        "log.cleaner.backoff.ms": "200",
+        "log.retention.check.interval.ms": "500",
+    }
     with (
         servers.kafka(directory / "kafka", overrides=hasty) as kafka,
         servers.redis(directory / "redis", options=persistent) as redis,
@@ -68,16 +72,18 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KafkaServ
 
 
 def _compact_at_once(kafka: KafkaServer, stack: Stack) -> None:
-    configuration = {
-        "segment.ms": "2000",
-        "max.compaction.lag.ms": "2000",
-        "min.compaction.lag.ms": "0",
-        "delete.retention.ms": "1000",
-        "file.delete.delay.ms": "500",
+    rolling = {"segment.ms": "2000", "file.delete.delay.ms": "500"}
+    compacted = rolling | {"max.compaction.lag.ms": "2000", "min.compaction.lag.ms": "0", "delete.retention.ms": "1000"}
+    topics = {
+        stack.events_topic: compacted,
+        stack.environ["USERS_TOPIC"]: compacted,
+        stack.environ["CHANGES_TOPIC"]: rolling | {"retention.ms": "4000"},
     }
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     try:
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, stack.events_topic, configs=configuration)])
+        admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs) for topic, configs in topics.items()]
+        )
     finally:
         admin.close()
 

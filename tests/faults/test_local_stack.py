@@ -16,7 +16,8 @@ from devstack.servers import free_port
 from tests.e2e.people import made_up_people
 from tests.e2e.processes import eventually
 
-PORTS = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "REDIS_PORT", "COMMAND_API_PORT", "QUERY_API_PORT", "PROJECTOR_PORT")
+PROCESSES = ("COMMAND_API_PORT", "QUERY_API_PORT", "PROJECTOR_PORT", "RELAY_PORT")
+PORTS = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "REDIS_PORT", *PROCESSES)
 OTHERS = ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "COMMAND_API_URL", "QUERY_API_URL")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -60,7 +61,7 @@ def test_users_are_there_again_after_a_kill_and_after_a_restart(environ: dict[st
         status = [sys.executable, "-m", "devstack", "status", "--json"]
         shown = json.loads(subprocess.run(status, env=environ, capture_output=True, check=True).stdout)
         pids = {process["name"]: process["pid"] for process in shown["processes"]}
-        assert set(pids) == {"kafka", "redis", "projector", "command-api", "query-api"}
+        assert set(pids) == {"kafka", "redis", "projector", "command-api", "query-api", "relay"}
         os.kill(pids["redis"], signal.SIGKILL)
         eventually(lambda: "redis is ready again" in output.read_text(), "Redis is started again")
     with running(environ, tmp_path / "second"):

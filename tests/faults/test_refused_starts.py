@@ -9,14 +9,17 @@ import pytest
 from devstack import servers
 from tests.stack import Stack
 
-ALL = ("projector", "command_api", "query_api")
-WITH_KAFKA = ("projector", "command_api")
+RELAY = "projector relay"
+ALL = ("projector", RELAY, "command_api", "query_api")
+WITH_KAFKA = ("projector", RELAY, "command_api")
+# The relay waits for Redis, which it only reads.
+WRITING_REDIS = ("projector", "command_api")
 
 
 def refusal(module: str, environ: Mapping[str, str]) -> str:
     """Start a process that cannot; return the one line that it says."""
     done = subprocess.run(
-        [sys.executable, "-m", module], env=environ, capture_output=True, text=True, timeout=40, check=False
+        [sys.executable, "-m", *module.split()], env=environ, capture_output=True, text=True, timeout=40, check=False
     )
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stdout
@@ -53,14 +56,14 @@ def test_no_kafka(stack: Stack, module: str) -> None:
     assert "KAFKA_BOOTSTRAP_SERVERS" in line
 
 
-@pytest.mark.parametrize("module", WITH_KAFKA)
+@pytest.mark.parametrize("module", WRITING_REDIS)
 def test_no_redis(stack: Stack, module: str) -> None:
     nobody = f"redis://127.0.0.1:{servers.free_port()}/0"
     line = refusal(module, stack.environ | {"REDIS_URL": nobody, "STARTUP_WAIT_SECONDS": "1"})
     assert "REDIS_URL" in line
 
 
-@pytest.mark.parametrize("module", WITH_KAFKA)
+@pytest.mark.parametrize("module", WRITING_REDIS)
 def test_a_redis_that_would_forget(stack: Stack, module: str) -> None:
     with servers.redis(options={"maxmemory-policy": "allkeys-lru"}) as forgetful:
         line = refusal(module, stack.environ | {"REDIS_URL": forgetful.url})
@@ -70,9 +73,12 @@ def test_a_redis_that_would_forget(stack: Stack, module: str) -> None:
 
 @pytest.mark.parametrize("module", ALL)
 def test_a_taken_port(stack: Stack, module: str) -> None:
-    assert f"127.0.0.1:{stack.environ[f'{module.upper()}_PORT']}" in refusal(module, stack.environ)
+    prefix = module.rsplit(maxsplit=1)[-1].upper()
+    assert f"127.0.0.1:{stack.environ[f'{prefix}_PORT']}" in refusal(module, stack.environ)
 
 
-def test_a_redis_of_another_log(stack: Stack) -> None:
-    other = {"EVENTS_TOPIC": f"{stack.events_topic}-other", "PROJECTOR_PORT": str(servers.free_port())}
-    assert "REDIS_KEY_PREFIX" in refusal("projector", stack.environ | other)
+@pytest.mark.parametrize("module", ["projector", RELAY])
+def test_a_redis_of_another_log(stack: Stack, module: str) -> None:
+    ports = {name: str(servers.free_port()) for name in ("PROJECTOR_PORT", "RELAY_PORT")}
+    other = {"EVENTS_TOPIC": f"{stack.events_topic}-{module.rsplit(maxsplit=1)[-1]}"}
+    assert "REDIS_KEY_PREFIX" in refusal(module, stack.environ | ports | other)

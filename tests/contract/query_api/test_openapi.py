@@ -11,7 +11,6 @@ from falcon.testing import ASGIConductor, StreamedResult
 from hypothesis import settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from projector.change_feed import public_event
 from query_api.app import create_app
 from query_api.change_messages import reset
 from query_api.changes import CHANGES_PATH
@@ -25,6 +24,7 @@ from tests.sse import Message, parse
 from tests.unit.query_api.memory_changes import MemoryChanges
 from tests.unit.query_api.memory_directory import LOG_ID, MemoryDirectory, make_user
 from user_directory_events import Gone
+from user_directory_events.public_topics import public_event
 
 DIRECTORY = MemoryDirectory()
 for number in range(60):

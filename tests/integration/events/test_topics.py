@@ -2,12 +2,23 @@
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
-from user_directory_events.topics import Topic, WrongTopic, create_missing, events_topic, quarantine_topic, verify
+from user_directory_events.topics import (
+    Topic,
+    WrongTopic,
+    changes_topic,
+    create_missing,
+    events_topic,
+    quarantine_topic,
+    users_topic,
+    verify,
+)
 
 pytestmark = pytest.mark.kafka
 
@@ -64,3 +75,33 @@ def test_too_few_copies_are_found(admin: KafkaAdminClient, log: Topic) -> None:
 
     with pytest.raises(WrongTopic, match="has 1 copies of a partition, KAFKA_REPLICATION_FACTOR says 3"):
         verify(admin, [replace(log, replication_factor=3)])
+
+
+def test_the_public_topics_are_right_too(admin: KafkaAdminClient, log: Topic) -> None:
+    alike = {"partitions": 3, "replication_factor": 1, "min_insync_replicas": 1}
+    public = [changes_topic(f"{log.name}.c", **alike, retention_hours=1.5), users_topic(f"{log.name}.u", **alike)]
+
+    create_missing(admin, public)
+
+    verify(admin, public)
+    described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, public[0].name)], config_filter="all")
+    assert described["topic"][public[0].name]["retention.ms"]["value"] == "5400000"
+
+
+def test_topics_that_two_processes_make_at_once_are_there_for_both(kafka_bootstrap: str) -> None:
+    name = f"log-{uuid.uuid4().hex}"
+    topics = [
+        events_topic(f"{name}.{number}", partitions=3, replication_factor=1, min_insync_replicas=1)
+        for number in range(5)
+    ]
+
+    def start(_number: int) -> None:
+        client = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+        try:
+            create_missing(client, topics)
+            verify(client, topics)
+        finally:
+            client.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(start, range(4)))

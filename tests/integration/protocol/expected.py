@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from projector.change_feed import public_event
 from read_models.feed import FeedEntry
 from read_models.keys import GenerationKeys
 from read_models.listing import Listing, claim_tail
@@ -21,6 +20,7 @@ from user_directory_events import (
     comparable,
     evolve,
 )
+from user_directory_events.public_topics import public_event
 
 Claims = dict[UniqueField, str]
 

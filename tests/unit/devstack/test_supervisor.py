@@ -193,7 +193,7 @@ def test_one_that_never_starts_ends_the_run(stack: _Stack, status: int, starts: 
 def test_the_table_names_every_process_with_ports_of_its_own() -> None:
     names = ["kafka", "redis", *(app.name for app in APPS)]
 
-    assert names == ["kafka", "redis", "projector", "command-api", "query-api"]
+    assert names == ["kafka", "redis", "projector", "command-api", "query-api", "relay"]
     assert len({app.default_port for app in APPS}) == len(APPS)
     for position, app in enumerate(APPS):
         assert set(app.after) <= set(names[: position + 2])

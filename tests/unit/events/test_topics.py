@@ -4,10 +4,22 @@ from typing import Any
 import pytest
 
 from tests.unit.events.fake_admin import FakeAdmin
-from user_directory_events.topics import Topic, WrongTopic, create_missing, events_topic, quarantine_topic, verify
+from user_directory_events.topics import (
+    Topic,
+    WrongTopic,
+    changes_topic,
+    create_missing,
+    events_topic,
+    quarantine_topic,
+    users_topic,
+    verify,
+)
 
 LOG = events_topic("log", partitions=4, replication_factor=3, min_insync_replicas=2)
 QUARANTINE = quarantine_topic("log.quarantine", replication_factor=3, min_insync_replicas=2)
+CHANGES = changes_topic("changes", partitions=4, replication_factor=3, min_insync_replicas=2, retention_hours=168)
+USERS = users_topic("users", partitions=4, replication_factor=3, min_insync_replicas=2)
+DAY_MS = 24 * 60 * 60 * 1000
 
 
 def admin(*topics: Topic) -> Any:
@@ -100,3 +112,41 @@ def test_all_faults_are_told_together() -> None:
 
     for word in ("12", "cleanup.policy=delete", "message.timestamp.type=CreateTime", "log.quarantine does not exist"):
         assert word in str(caught.value)
+
+
+def test_changes_are_kept_for_a_week_in_segments_of_a_day() -> None:
+    assert CHANGES.required["cleanup.policy"] == "delete"
+    assert CHANGES.initial == {"retention.ms": str(7 * DAY_MS), "segment.ms": str(DAY_MS)}
+
+
+def test_of_users_the_newest_state_is_kept() -> None:
+    assert USERS.required["cleanup.policy"] == "compact"
+
+
+def test_the_public_topics_that_were_just_created_are_right() -> None:
+    verify(admin(CHANGES, USERS), [CHANGES, USERS])
+
+
+@pytest.mark.parametrize("segment", ["", "0", str(DAY_MS + 1)])
+def test_longer_segments_would_keep_changes_too_long(segment: str) -> None:
+    fake = admin(CHANGES)
+    fake.configs["changes"]["segment.ms"] = segment
+    with pytest.raises(WrongTopic, match=f"topic changes has segment.ms={segment}, it must be at most {DAY_MS}"):
+        verify(fake, [CHANGES])
+
+
+def test_an_operator_may_change_the_retention_and_shorten_the_segments() -> None:
+    fake = admin(CHANGES)
+    fake.configs["changes"] |= {"retention.ms": "1", "segment.ms": "60000"}
+    verify(fake, [CHANGES])
+
+
+def test_a_topic_made_by_another_process_is_waited_for() -> None:
+    fake = admin(LOG)
+    fake.list_topics = list
+    describe, answers = fake.describe_topics, iter([3, 3, 0])
+    fake.describe_topics = lambda names: [{**describe(names)[0], "error_code": next(answers)}]
+
+    create_missing(fake, [LOG])
+
+    assert next(answers, None) is None
