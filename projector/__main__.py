@@ -1,12 +1,14 @@
-"""The projector's commands: `python -m projector` projects, `python -m projector topics` creates and checks topics."""
+"""The projector's commands: `python -m projector` projects; the others look after the log and the read models."""
 
 import argparse
 import logging
 import signal
 import time
+from collections.abc import Callable, Sequence
 
 from redis.exceptions import RedisError
 
+from projector import generations, rebuild
 from projector.log_setup import prepare_log
 from projector.process import Projector
 from projector.settings import ProjectorSettings
@@ -22,20 +24,32 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
+    """Run the command that the first argument names."""
+    commands: dict[str, Callable[[Sequence[str]], None]] = {
+        "run": run,
+        "topics": topics,
+        "rebuild": rebuild.main,
+        "rollback": generations.rollback,
+        "prune": generations.prune,
+        "generations": generations.generations,
+    }
     parser = argparse.ArgumentParser(prog="python -m projector", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["run", "topics"], default="run")
-    command = parser.parse_args().command
-    settings = load(ProjectorSettings)
-    logs.configure(settings, "projector")
-    if command == "topics":
-        print(f"log {prepare_log(settings)} is ready")
-    else:
-        run(settings)
+    parser.add_argument("command", nargs="?", choices=commands, default="run")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see: python -m projector COMMAND --help")
+    asked = parser.parse_args()
+    commands[asked.command](asked.arguments)
 
 
-def run(settings: ProjectorSettings) -> None:
+def topics(arguments: Sequence[str]) -> None:
+    """Create and check the topics."""
+    _no_arguments("topics", arguments)
+    print(f"log {prepare_log(_settings())} is ready")
+
+
+def run(arguments: Sequence[str]) -> None:
     """Project until SIGTERM or SIGINT."""
+    _no_arguments("run", arguments)
+    settings = _settings()
     log_id = prepare_log(settings)
     store = ReadModelStore(settings)
     _wait_for_redis(settings, store)
@@ -63,6 +77,16 @@ def run(settings: ProjectorSettings) -> None:
         server.close()
         store.close()
     log.info("stopped")
+
+
+def _settings() -> ProjectorSettings:
+    settings = load(ProjectorSettings)
+    logs.configure(settings, "projector")
+    return settings
+
+
+def _no_arguments(command: str, arguments: Sequence[str]) -> None:
+    argparse.ArgumentParser(prog=f"python -m projector {command}").parse_args(arguments)
 
 
 def _wait_for_redis(settings: ProjectorSettings, store: ReadModelStore) -> None:
