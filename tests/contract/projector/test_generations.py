@@ -1,4 +1,4 @@
-"""A generation that is made beside the live one, on a real Redis: key by key the live one, whatever happens meanwhile."""
+"""A generation made beside the live one, on a real Redis: key by key the live one, whatever happens meanwhile."""
 
 import uuid
 from collections.abc import Iterator, Sequence
