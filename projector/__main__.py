@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from redis.exceptions import RedisError
 
-from projector import generations, rebuild
+from projector import backup, generations, rebuild, restore
 from projector.log_setup import prepare_log
 from projector.process import Projector
 from projector.settings import ProjectorSettings
@@ -32,6 +32,8 @@ def main() -> None:
         "rollback": generations.rollback,
         "prune": generations.prune,
         "generations": generations.generations,
+        "backup": backup.main,
+        "restore": restore.main,
     }
     parser = argparse.ArgumentParser(prog="python -m projector", description=__doc__)
     parser.add_argument("command", nargs="?", choices=commands, default="run")

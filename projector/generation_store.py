@@ -27,6 +27,23 @@ class GenerationStore(ReadModelStore):
         live, beside = values
         return None if live is None else Generations.decode(live, beside)
 
+    def consistent_positions(self, log_id: str, partitions: int) -> dict[int, int] | str:
+        """Return how far the partitions are, at one moment at which no value is claimed twice; or why there is none."""
+        found = self.generations()
+        if found is None or not found.live.complete or found.live.log_id != log_id:
+            return "the read models of this log are not complete"
+        its = self.keys.generation(found.live.generation)
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.get(self.keys.live)
+        pipeline.scard(its.conflicts)
+        pipeline.mget(list(map(its.partition, range(partitions))))
+        live, conflicts, values = pipeline.execute()
+        if live != found.live.encode().encode() or None in values:
+            return "the read models are changing"
+        if conflicts:
+            return "the partitions are not equally far after a loss of Redis"
+        return {partition: PartitionProgress.decode(value).position for partition, value in enumerate(values)}
+
     def begin_rebuild(self, live: LivePointer, positions: dict[int, int]) -> BesidePointer:
         """Take the lease, and return the generation beside the live one, made where there is none.
 
