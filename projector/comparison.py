@@ -12,7 +12,7 @@ from typing import Final
 from projector.generation_store import GenerationStore
 from read_models.generation_calls import Compared, Generations
 
-_PAIRS_AT_ONCE: Final = 100
+_PAIRS_AT_ONCE: Final = 25
 _ENTRIES_AT_ONCE: Final = 500
 _MEMBERS_AT_ONCE: Final = 500
 

@@ -92,7 +92,7 @@ class Clients:
     _end: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
-    def at_work(self, writers: int = 3, readers: int = 3) -> Iterator[None]:
+    def at_work(self, writers: int = 2, readers: int = 2) -> Iterator[None]:
         """Write and read until the block ends."""
         roles = [self._write] * writers + [self._read_again] * readers
         threads = [threading.Thread(target=role, args=(number,)) for number, role in enumerate(roles)]
@@ -130,7 +130,7 @@ class Clients:
                         self._read_own(query, path, answer)
                 if rnd.random() < 0.3 and self._expect(command.delete(path), 204):
                     continue
-                time.sleep(0.01)
+                time.sleep(0.05)
 
     def _read_own(self, query: httpx.Client, path: str, written: httpx.Response) -> None:
         headers = {"Consistency-Token": written.headers["Consistency-Token"], "Prefer": "wait=5"}
@@ -160,7 +160,7 @@ class Clients:
                     if version < before:
                         self.faults.append(f"{user['id']} at version {version} after {before}")
                     seen[user["id"]] = max(version, before)
-                time.sleep(0.005)
+                time.sleep(0.05)
 
 
 def redis_of(stack: Stack) -> "Redis":
