@@ -20,7 +20,7 @@ from tests.e2e.people import person
 from tests.e2e.processes import TIMEOUT_SECONDS
 from tests.stack import Stack
 
-_COMMAND_SECONDS = 90
+_COMMAND_SECONDS = 240
 
 
 def start(stack: Stack, *arguments: str, **settings: str) -> "subprocess.Popen[str]":

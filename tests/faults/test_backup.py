@@ -81,7 +81,7 @@ def restore(
     environ: Mapping[str, str], *arguments: str, given: bytes | None = None
 ) -> "subprocess.CompletedProcess[bytes]":
     command = [sys.executable, "-m", "projector", "restore", *arguments]
-    return subprocess.run(command, env=environ, input=given, capture_output=True, timeout=120, check=False)
+    return subprocess.run(command, env=environ, input=given, capture_output=True, timeout=240, check=False)
 
 
 def test_everything_is_destroyed_and_everybody_comes_back(kafka_bootstrap: str, redis_url: str, tmp_path: Path) -> None:
