@@ -39,7 +39,7 @@ class Lives:
             assert self.first.status_code == 201
             self.ids = [self.first.json()["id"]]
             for number in range(12):
-                user = command.post("/users", json=person(attributes={"n": 10**20 + number, "null": None})).json()
+                user = command.post("/users", json=person(attributes={"n": 10**15 + number, "null": None})).json()
                 path = f"/users/{user['id']}"
                 self.ids.append(user["id"])
                 assert command.patch(path, json={"display_name": f"Name {number}"}).status_code == 200
