@@ -11,7 +11,7 @@ from tests.e2e.processes import another, eventually, metric
 from tests.e2e.rebuilds import Clients, done, dump, import_users, pointer, redis_of, refused, run, start
 from tests.stack import Stack, running_stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

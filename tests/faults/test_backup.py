@@ -19,7 +19,7 @@ from tests.e2e.processes import TIMEOUT_SECONDS, eventually
 from tests.e2e.rebuilds import done, import_users, refused, run, start
 from tests.stack import Stack, running_stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 KEYS = {"KAFKA_PARTITIONS": "4", "STARTUP_WAIT_SECONDS": "30"}
 

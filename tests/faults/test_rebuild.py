@@ -13,7 +13,7 @@ from tests.stack import Stack
 
 USERS = 1500
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
