@@ -28,6 +28,7 @@ from runtime.settings import load
 from runtime.startup import StartupError
 
 _PAUSE_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 0.05
 
 
 class Rebuild:
@@ -55,16 +56,17 @@ class Rebuild:
         while True:
             try:
                 live, beside = self._begin()
+                # Kafka and Redis have just answered.
+                trouble_since = None
                 if beside.stage == "filling":
                     self._fill.run(live, beside)
-                    trouble_since = None
                     continue
                 return flip_when_equal(
                     self._store, self._partitions, self._bar, accept_differences=accept_differences, leased=True
                 )
             except (OtherGeneration, LeaseLost):
                 # Redis came back older, or this process stood still: see what is there now.
-                continue
+                time.sleep(_RETRY_SECONDS)
             except (RedisError, KafkaError) as error:
                 trouble_since = trouble_since or time.monotonic()
                 if time.monotonic() - trouble_since > self._patience:
