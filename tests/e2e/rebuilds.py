@@ -72,14 +72,21 @@ def pointer(redis: Any, stack: Stack, name: str) -> str:
 def dump(redis: Any, stack: Stack, generation: int) -> dict[bytes, Any]:
     """Return what a generation holds, but for where its change feed begins."""
     prefix = f"{stack.key_prefix}:{generation}:".encode()
-    read: dict[bytes, Callable[[bytes], Any]] = {
-        b"string": redis.get,
-        b"list": lambda key: redis.lrange(key, 0, -1),
-        b"zset": lambda key: redis.zrange(key, 0, -1),
-        b"stream": redis.xrange,
-        b"set": redis.smembers,
+    names = sorted(set(redis.scan_iter(prefix + b"*", count=1000)))
+    types, values = redis.pipeline(transaction=False), redis.pipeline(transaction=True)
+    for name in names:
+        types.type(name)
+    read: dict[bytes, Callable[[bytes], object]] = {
+        b"string": values.get,
+        b"list": lambda name: values.lrange(name, 0, -1),
+        b"zset": lambda name: values.zrange(name, 0, -1),
+        b"stream": values.xrange,
+        b"set": values.smembers,
     }
-    return {key.removeprefix(prefix): read[redis.type(key)](key) for key in redis.scan_iter(prefix + b"*", count=1000)}
+    there = [(name, kind) for name, kind in zip(names, types.execute(), strict=True) if kind in read]
+    for name, kind in there:
+        read[kind](name)
+    return {name.removeprefix(prefix): value for (name, _), value in zip(there, values.execute(), strict=True)}
 
 
 @dataclass
@@ -161,6 +168,10 @@ class Clients:
                         self.faults.append(f"{user['id']} at version {version} after {before}")
                     seen[user["id"]] = max(version, before)
                 time.sleep(0.05)
+
+
+STARTS_WITHIN_SECONDS = 120
+"""A command has to load all of its modules first, which takes long where all cores are busy."""
 
 
 def redis_of(stack: Stack) -> "Redis":

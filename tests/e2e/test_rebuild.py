@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from tests.e2e.processes import another, eventually, metric
-from tests.e2e.rebuilds import Clients, done, dump, import_users, pointer, redis_of, refused, run, start
+from tests.e2e.rebuilds import (
+    STARTS_WITHIN_SECONDS,
+    Clients,
+    done,
+    dump,
+    import_users,
+    pointer,
+    redis_of,
+    refused,
+    run,
+    start,
+)
 from tests.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -60,8 +71,12 @@ def test_a_rebuild_that_is_killed_at_any_stage_is_gone_on_with(own: Stack, redis
     clients = Clients(own)
     with clients.at_work(writers=1, readers=1):
         killed = start(own, "rebuild", PROJECTOR_BATCH_RECORDS="1")
-        eventually(lambda: filled(redis, own) > 100, "it fills")
-        eventually(lambda: metric(own.projector_url, "projector_rebuild_progress_ratio") > 0, "its progress is told")
+        eventually(lambda: filled(redis, own) > 100, "it fills", STARTS_WITHIN_SECONDS)
+        eventually(
+            lambda: metric(own.projector_url, "projector_rebuild_progress_ratio") > 0,
+            "its progress is told",
+            STARTS_WITHIN_SECONDS,
+        )
         killed.kill()
         killed.communicate()
         before = filled(redis, own)
@@ -69,9 +84,13 @@ def test_a_rebuild_that_is_killed_at_any_stage_is_gone_on_with(own: Stack, redis
         assert "a rebuild is at work" in refused(own, "prune")
 
         again = start(own, "rebuild", PROJECTOR_BATCH_RECORDS="1")
-        eventually(lambda: filled(redis, own) > before, "it goes on")
+        eventually(lambda: filled(redis, own) > before, "it goes on", STARTS_WITHIN_SECONDS)
         own.projector.pause()
-        eventually(lambda: pointer(redis, own, "beside").endswith(" following"), "the projectors are to take over")
+        eventually(
+            lambda: pointer(redis, own, "beside").endswith(" following"),
+            "the projectors are to take over",
+            STARTS_WITHIN_SECONDS,
+        )
         again.kill()
         again.communicate()
         own.projector.resume()
@@ -87,7 +106,7 @@ def test_of_two_rebuilds_the_second_is_refused(own: Stack, redis: Any) -> None:
     own.projector.pause()
     try:
         first = start(own, "rebuild")
-        eventually(lambda: pointer(redis, own, "beside") != "", "it has begun")
+        eventually(lambda: pointer(redis, own, "beside") != "", "it has begun", STARTS_WITHIN_SECONDS)
         assert "another rebuild is at work" in refused(own, "rebuild")
         assert first.poll() is None
     finally:
@@ -99,7 +118,7 @@ def test_of_two_rebuilds_the_second_is_refused(own: Stack, redis: Any) -> None:
 def test_a_rebuild_told_to_stop_ends_at_once_and_leaves_the_live_generation(own: Stack, redis: Any) -> None:
     import_users(own, 1000)
     process = start(own, "rebuild", PROJECTOR_BATCH_RECORDS="1")
-    eventually(lambda: filled(redis, own) > 10, "it fills")
+    eventually(lambda: filled(redis, own) > 10, "it fills", STARTS_WITHIN_SECONDS)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130, said

@@ -8,7 +8,7 @@ import pytest
 
 from devstack.redis_server import RedisServer
 from tests.e2e.processes import TIMEOUT_SECONDS, eventually
-from tests.e2e.rebuilds import Clients, dump, import_users, pointer, redis_of, run, start
+from tests.e2e.rebuilds import STARTS_WITHIN_SECONDS, Clients, dump, import_users, pointer, redis_of, run, start
 from tests.stack import Stack
 
 USERS = 1500
@@ -54,7 +54,7 @@ def ends_well(stack: Stack, client: Any) -> None:
 def test_redis_is_wiped_while_a_generation_is_filled(breakable: Stack, redis: RedisServer, client: Any) -> None:
     import_users(breakable, USERS)
     rebuild = slowly(breakable)
-    eventually(lambda: filling(client, breakable), "it fills", 60)
+    eventually(lambda: filling(client, breakable), "it fills", STARTS_WITHIN_SECONDS)
 
     client.flushdb()
 
@@ -68,12 +68,12 @@ def test_redis_is_wiped_while_a_generation_is_filled(breakable: Stack, redis: Re
 def test_redis_comes_back_older_while_a_generation_is_filled(breakable: Stack, redis: RedisServer, client: Any) -> None:
     import_users(breakable, USERS)
     rebuild = slowly(breakable)
-    eventually(lambda: filling(client, breakable), "it fills", 60)
+    eventually(lambda: filling(client, breakable), "it fills", STARTS_WITHIN_SECONDS)
     before = dump(client, breakable, 2)
     older = {name: client.dump(name) for name in client.scan_iter(f"{breakable.key_prefix}:*", count=1000)}
     position = f"{breakable.key_prefix}:2:partition:0"
     seen = client.get(position)
-    eventually(lambda: client.get(position) != seen, "it goes on", 60)
+    eventually(lambda: client.get(position) != seen, "it goes on", STARTS_WITHIN_SECONDS)
     assert before
 
     pipeline = client.pipeline(transaction=True)
@@ -94,7 +94,7 @@ def test_redis_comes_back_older_while_a_generation_is_filled(breakable: Stack, r
 def test_redis_is_restarted_while_a_generation_is_filled(breakable: Stack, redis: RedisServer, client: Any) -> None:
     import_users(breakable, USERS)
     rebuild = slowly(breakable)
-    eventually(lambda: filling(client, breakable), "it fills", 60)
+    eventually(lambda: filling(client, breakable), "it fills", STARTS_WITHIN_SECONDS)
 
     redis.restart()
 
