@@ -12,7 +12,7 @@ from read_models.generation_calls import Generations, Unequal
 
 _PAUSE_SECONDS: Final = 0.1
 _SIGN_OF_LIFE_SECONDS: Final = 1.0
-_PATIENCE_SECONDS: Final = 60.0
+_PATIENCE_SECONDS: Final = 180.0
 
 
 class CannotFlip(Exception):
