@@ -1,5 +1,6 @@
 """Redis is wiped, comes back older, or is away while a rebuild is at work: in the end everything is right."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,12 +70,22 @@ def test_redis_comes_back_older_while_a_generation_is_filled(breakable: Stack, r
     import_users(breakable, USERS)
     rebuild = slowly(breakable)
     eventually(lambda: filling(client, breakable), "it fills", STARTS_WITHIN_SECONDS)
-    before = dump(client, breakable, 2)
-    older = {name: client.dump(name) for name in client.scan_iter(f"{breakable.key_prefix}:*", count=1000)}
+    # It stands still while it is looked at, so that it cannot have ended meanwhile.
+    rebuild.send_signal(signal.SIGSTOP)
+    names = list(client.scan_iter(f"{breakable.key_prefix}:*", count=1000))
+    copies = client.pipeline(transaction=True)
+    for name in names:
+        copies.dump(name)
+    older = dict(zip(names, copies.execute(), strict=True))
     position = f"{breakable.key_prefix}:2:partition:0"
     seen = client.get(position)
-    eventually(lambda: client.get(position) != seen, "it goes on", STARTS_WITHIN_SECONDS)
-    assert before
+    rebuild.send_signal(signal.SIGCONT)
+    eventually(
+        lambda: client.get(position) != seen or not pointer(client, breakable, "beside").endswith(" filling"),
+        "it goes on",
+        STARTS_WITHIN_SECONDS,
+    )
+    rebuild.send_signal(signal.SIGSTOP)
 
     pipeline = client.pipeline(transaction=True)
     pipeline.flushdb()
@@ -82,6 +93,7 @@ def test_redis_comes_back_older_while_a_generation_is_filled(breakable: Stack, r
         if value is not None and not name.endswith(b":rebuilding"):
             pipeline.restore(name, 0, value)
     pipeline.execute()
+    rebuild.send_signal(signal.SIGCONT)
 
     _, err = rebuild.communicate(timeout=240)
     assert rebuild.returncode == 0, err
