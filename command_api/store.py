@@ -162,8 +162,12 @@ class Store:
 
         async def read(live: LivePointer) -> list[bytes]:
             key = self._keys.generation(live.generation).history(user_id)
-            entries: list[bytes] = await self._connection.execute("LRANGE", key, 0, up_to - 1)
-            return entries
+            read_both = [("MULTI",), ("GET", self._keys.live), ("LRANGE", key, 0, up_to - 1), ("EXEC",)]
+            pointer, entries = (await self._connection.execute_many(read_both))[-1]
+            if pointer is None or LivePointer.decode(pointer).identity != live.identity:
+                raise OtherGeneration
+            found: list[bytes] = entries
+            return found
 
         return [HistoryEntry.decode(entry) for entry in await self._guarded(read)]
 

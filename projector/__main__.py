@@ -1,7 +1,7 @@
 """The projector's commands.
 
-`python -m projector` projects, `relay` tells other systems what was accepted; the others look after the log and the read
-models.
+`python -m projector` projects, `relay` tells other systems what was accepted; the others look after the log and the
+read models.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from projector import quarantine_cli, relay_process, verify_erasure
+from projector import backup, generations, quarantine_cli, rebuild, relay_process, restore, verify_erasure
 from projector.compaction import CompactedLog
 from projector.erasure import Eraser
 from projector.log_setup import prepare_log, startup_error
@@ -85,6 +85,12 @@ _COMMANDS: Final[dict[str, Callable[[Sequence[str]], int | None]]] = {
     "run": run,
     "relay": relay_process.main,
     "topics": topics,
+    "rebuild": rebuild.main,
+    "rollback": generations.rollback,
+    "prune": generations.prune,
+    "generations": generations.generations,
+    "backup": backup.main,
+    "restore": restore.main,
     "quarantine": quarantine_cli.main,
     "verify-erasure": verify_erasure.main,
 }

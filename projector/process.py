@@ -10,19 +10,19 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from projector.event_log import EventLog
+from projector.folding import Decoded, Folding, decode_again
 from projector.guard import EpochOpener
-from projector.projection import Judgement, LogEntry, histories_needed, project, user_of
+from projector.projection import Judgement, LogEntry
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore, RedisError
 from read_models.calls import OtherGeneration
-from read_models.projector_calls import Batch
-from read_models.records import LivePointer
+from read_models.projector_calls import Applied
+from read_models.records import BesidePointer, LivePointer
 from runtime import metrics
 from user_directory_events import LogRecord, Undecodable, UnknownSchema, UserEvent, Verdict, decode
 
@@ -34,22 +34,6 @@ _RETRY_AFTER_SECONDS = 0.2
 _LIVE_WITHIN_MS = 60_000
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Decoded:
-    """One partition's share of a poll, decoded."""
-
-    partition: int
-    position: int
-    next_position: int
-    entries: list[LogEntry]
-
-    def events(self) -> list[UserEvent]:
-        return [entry.record for entry in self.entries if isinstance(entry.record, UserEvent)]
-
-    def users(self) -> list[str]:
-        return sorted({user for entry in self.entries if (user := user_of(entry.record)) is not None})
 
 
 class Projector:
@@ -64,11 +48,12 @@ class Projector:
     ) -> None:
         self._log_id = log_id
         self._store = store
-        self._skew_ms = round(settings.clock_skew_seconds * 1000)
+        self._folding = Folding(round(settings.clock_skew_seconds * 1000), settings.change_feed_events_per_partition)
         self._batch_records = settings.projector_batch_records
-        self._feed_events = settings.change_feed_events_per_partition
         self._live: LivePointer | None = None
+        self._followed: BesidePointer | None = None
         self._positions: dict[int, int] = {}
+        self._behind: dict[int, int] = {}
         self._unplaced: set[int] = set()
         self._stopped: dict[int, str] = {}
         self._last_projected: dict[int, int] = {}
@@ -121,7 +106,10 @@ class Projector:
                 self._moved_at = time.monotonic()
                 try:
                     self._step()
-                except (RedisError, OtherGeneration, KafkaError) as error:
+                except OtherGeneration:
+                    log.info("generations changed")
+                    self._back_to_checkpoint(list(self._positions))
+                except (RedisError, KafkaError) as error:
                     log.warning("step failed", extra={"error": type(error).__name__, "reason": str(error)})
                     self._back_to_checkpoint(list(self._positions))
                     time.sleep(_RETRY_AFTER_SECONDS)
@@ -155,11 +143,12 @@ class Projector:
         self._unplaced -= partitions
         for partition in partitions:
             self._positions.pop(partition, None)
+            self._behind.pop(partition, None)
             self._stopped.pop(partition, None)
             self._committed.pop(partition, None)
             self._last_projected.pop(partition, None)
             # Another process tells them from now on.
-            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
+            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS, metrics.REBUILD_PROGRESS):
                 with contextlib.suppress(KeyError):
                     gauge.remove(str(partition))
         if 0 in partitions:
@@ -169,21 +158,28 @@ class Projector:
         for partition in partitions:
             self._event_log.hold(partition)
             self._positions.pop(partition, None)
+            self._behind.pop(partition, None)
             self._unplaced.add(partition)
 
     def _place(self) -> None:
         """Read on from the checkpoints in Redis, which alone know what was applied."""
         partitions = sorted(self._unplaced)
         self._live = self._store.begin(self._log_id, self._event_log.first_positions(partitions))
+        self._followed = self._store.followed()
+        beside = self._store.progress(self._followed, partitions) if self._followed else {}
         for partition, progress in self._store.progress(self._live, partitions).items():
-            self._event_log.place(partition, progress.position)
+            start = progress.position
+            if partition in beside and beside[partition].position < start:
+                start = self._behind[partition] = beside[partition].position
+            self._event_log.place(partition, start)
             self._positions[partition] = progress.position
             self._unplaced.discard(partition)
 
     # --- records
 
     def _project(self, live: LivePointer, polled: Mapping[int, Sequence[ConsumerRecord]]) -> None:
-        waiting = {p: list(records) for p, records in polled.items() if p in self._positions}
+        waiting = {p: self._without_gap(live, p, records) for p, records in polled.items() if p in self._positions}
+        waiting = {p: records for p, records in waiting.items() if records and p in self._positions}
         while waiting:
             self._moved_at = time.monotonic()
             turn = [self._decode(p, records[: self._batch_records]) for p, records in waiting.items()]
@@ -194,7 +190,36 @@ class Projector:
                 if len(records) > self._batch_records and p not in refused and p not in self._stopped
             }
 
-    def _decode(self, partition: int, records: Sequence[ConsumerRecord]) -> _Decoded:
+    def _without_gap(
+        self, live: LivePointer, partition: int, records: Sequence[ConsumerRecord]
+    ) -> list[ConsumerRecord]:
+        """Give the generation that follows what only the live one has; return the records that neither has."""
+        records = list(records)
+        if self._followed is None or partition not in self._behind:
+            return records
+        end = self._positions[partition]
+        gap = [record for record in records if record.offset < end]
+        closed = len(gap) < len(records) or gap[-1].offset + 1 == end
+        for first in range(0, max(len(gap), 1), self._batch_records):
+            some = gap[first : first + self._batch_records]
+            try:
+                decoded = decode_again(partition, self._behind[partition], some)
+            except UnknownSchema as error:
+                self._stop_partition(partition, some[0].offset, str(error))
+                return []
+            if closed and first + len(some) == len(gap):
+                # Between the last record and the checkpoint there may be offsets without records.
+                decoded.next_position = end
+            folded = self._folding.fold(self._store, self._followed, [decoded])
+            if partition not in folded or self._store.catch_up(live, self._followed, folded[partition][0]) == "refused":
+                self._back_to_checkpoint([partition])
+                return []
+            self._behind[partition] = decoded.next_position
+        if closed:
+            del self._behind[partition]
+        return records[len(gap) :]
+
+    def _decode(self, partition: int, records: Sequence[ConsumerRecord]) -> Decoded:
         position = next_position = self._positions[partition]
         entries = []
         for record in records:
@@ -212,7 +237,7 @@ class Projector:
                 self._stop_partition(partition, record.offset, str(error))
                 break
             next_position = record.offset + 1
-        return _Decoded(partition, position, next_position, entries)
+        return Decoded(partition, position, next_position, entries)
 
     def _stop_partition(self, partition: int, offset: int, reason: str) -> None:
         """Stand still before a record of a newer release: to skip it would be to lose it."""
@@ -220,36 +245,21 @@ class Projector:
         self._stopped[partition] = f"{reason} (offset {offset}): deploy a projector that knows it"
         log.error("partition stopped", extra={"partition": partition, "offset": offset, "reason": reason})
 
-    def _apply(self, live: LivePointer, turn: Sequence[_Decoded]) -> set[int]:
+    def _apply(self, live: LivePointer, turn: Sequence[Decoded]) -> set[int]:
         """Apply one batch per partition; return the partitions whose batch was refused."""
         started = time.perf_counter()
-        checkpoints = self._store.load(live, {d.partition: d.users() for d in turn})
-        refused = set()
-        ready: list[tuple[Batch, list[Judgement], _Decoded]] = []
-        for decoded in turn:
-            checkpoint = checkpoints[decoded.partition]
-            if checkpoint.progress is None or checkpoint.progress.position != decoded.position:
-                refused.add(decoded.partition)
-                continue
-            versions = {user: record.version for user, record in checkpoint.records.items()}
-            old = [e for e in decoded.events() if e.sequence <= versions.get(e.subject, 0)]
-            batch, judgements = project(
-                decoded.entries,
-                partition=decoded.partition,
-                position=decoded.position,
-                next_position=decoded.next_position,
-                progress=checkpoint.progress,
-                records=checkpoint.records,
-                known_ids=self._store.known_ids(live, [(e.id, e.subject, e.sequence) for e in old]),
-                keys=self._store.keys.generation(live.generation),
-                skew_ms=self._skew_ms,
-                feed_events=self._feed_events,
-                histories=self._store.histories(live, histories_needed(decoded.entries, checkpoint.records)),
-            )
-            ready.append((batch, judgements, decoded))
-        for (batch, judgements, decoded), reply in zip(
-            ready, self._store.apply(live, [batch for batch, _, _ in ready]), strict=True
-        ):
+        folded = self._folding.fold(self._store, live, turn)
+        ready = [(*folded[decoded.partition], decoded) for decoded in turn if decoded.partition in folded]
+        replies: list[Applied]
+        if self._followed is None:
+            replies = self._store.apply(live, [batch for batch, _, _ in ready])
+        else:
+            beside = self._folding.fold(self._store, self._followed, [decoded for _, _, decoded in ready])
+            ready = [one for one in ready if one[0].partition in beside]
+            pairs = [(batch, beside[batch.partition][0]) for batch, _, _ in ready]
+            replies = self._store.apply_to_both(live, self._followed, pairs)
+        refused = {decoded.partition for decoded in turn} - {batch.partition for batch, _, _ in ready}
+        for (batch, judgements, decoded), reply in zip(ready, replies, strict=True):
             if reply == "refused":
                 refused.add(batch.partition)
                 continue
@@ -264,7 +274,7 @@ class Projector:
 
     # --- what others see
 
-    def _report(self, partition: int, judgements: Sequence[Judgement], decoded: _Decoded) -> None:
+    def _report(self, partition: int, judgements: Sequence[Judgement], decoded: Decoded) -> None:
         metrics.BATCH_SIZE.observe(len(decoded.entries))
         if decoded.entries:
             self._last_projected[partition] = decoded.entries[-1].timestamp
@@ -291,6 +301,16 @@ class Projector:
 
     def _upkeep(self, live: LivePointer) -> None:
         placed = sorted(self._positions)
+        if placed and self._store.followed() != self._followed:
+            # Also a partition in which nothing happens has to be followed.
+            raise OtherGeneration
+        progress = self._store.rebuild_progress(live, placed)
+        for partition in placed:
+            if partition in progress:
+                metrics.REBUILD_PROGRESS.labels(str(partition)).set(progress[partition])
+            else:
+                with contextlib.suppress(KeyError):
+                    metrics.REBUILD_PROGRESS.remove(str(partition))
         for partition in self._store.overdue(placed):
             # A busy partition moves its watermark by itself.
             if self._last_projected.get(partition, 0) < time.time() * 1000 - _UPKEEP_EVERY_SECONDS * 1000:

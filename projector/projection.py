@@ -207,14 +207,17 @@ def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | N
     verdict = judge(event, entry.timestamp, epoch=epoch, version=user.version, erased=user.erased)
     user.changed = True
     if verdict is not Verdict.ACCEPTED:
-        user.void_ids.append(event.id)
         if user.erased:
             user.doomed[event.id] = entry.offset
+        else:
+            user.void_ids.append(event.id)
         return Judgement(entry, event, verdict)
     fault = user.document.accept(Recorded(event, entry.offset, entry.timestamp))
     if isinstance(event, UserErased):
         # Where a void one stands is not known; it goes when the last accepted one goes, for one compaction takes both.
         user.doomed |= user.accepted | dict.fromkeys(user.void_ids, max(user.offset, 0))
+        # Nor are they kept: a replay that no longer finds them comes to the same record.
+        user.void_ids.clear()
         user.accepted, user.history, user.erased_at = {}, [], entry.offset
     user.version, user.offset = event.sequence, entry.offset
     user.accepted[event.id] = entry.offset

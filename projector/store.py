@@ -10,12 +10,12 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 from projector.settings import ProjectorSettings
-from read_models import projector_calls
+from read_models import generation_calls, projector_calls
 from read_models.calls import Call
 from read_models.ids import shorten
 from read_models.keys import Keys
 from read_models.projector_calls import Applied, Batch, Declared, GuardState
-from read_models.records import LivePointer, PartitionProgress, UserRecord
+from read_models.records import BesidePointer, LivePointer, PartitionProgress, UserRecord
 from runtime.startup import StartupError
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Checkpoint:
 
 
 class ReadModelStore:
-    """The live generation of the read models."""
+    """The live generation of the read models, and the one that follows it."""
 
     def __init__(self, settings: ProjectorSettings) -> None:
         # A call that failed is never repeated by the client: the projector goes back to the checkpoint instead.
@@ -62,7 +62,13 @@ class ReadModelStore:
         """
         return self._run(projector_calls.begin(self.keys, log_id, positions))
 
-    def progress(self, live: LivePointer, partitions: Sequence[int]) -> dict[int, PartitionProgress]:
+    def followed(self) -> BesidePointer | None:
+        """Return the generation that is given each batch together with the live one, if there is one."""
+        value: Any = self._redis.get(self.keys.beside)
+        beside = None if value is None else BesidePointer.decode(value)
+        return beside if beside is not None and beside.follows else None
+
+    def progress(self, live: LivePointer | BesidePointer, partitions: Sequence[int]) -> dict[int, PartitionProgress]:
         """Read the progress of those partitions that have one."""
         generation = self.keys.generation(live.generation)
         values: list[Any] = self._redis.mget([generation.partition(p) for p in partitions]) if partitions else []
@@ -72,7 +78,7 @@ class ReadModelStore:
             if value is not None
         }
 
-    def load(self, live: LivePointer, users: Mapping[int, Sequence[str]]) -> dict[int, Checkpoint]:
+    def load(self, live: LivePointer | BesidePointer, users: Mapping[int, Sequence[str]]) -> dict[int, Checkpoint]:
         """Read the progress of partitions, each together with the records of some of its users."""
         generation = self.keys.generation(live.generation)
         pipeline = self._redis.pipeline(transaction=False)
@@ -90,7 +96,7 @@ class ReadModelStore:
             )
         return checkpoints
 
-    def histories(self, live: LivePointer, wanted: Mapping[str, int]) -> dict[str, list[bytes]]:
+    def histories(self, live: LivePointer | BesidePointer, wanted: Mapping[str, int]) -> dict[str, list[bytes]]:
         """Read the histories of some users, each from an index on."""
         if not wanted:
             return {}
@@ -100,7 +106,7 @@ class ReadModelStore:
             pipeline.lrange(generation.history(user), start, -1)
         return dict(zip(wanted, pipeline.execute(), strict=True))
 
-    def known_ids(self, live: LivePointer, events: Iterable[tuple[str, str, int]]) -> set[str]:
+    def known_ids(self, live: LivePointer | BesidePointer, events: Iterable[tuple[str, str, int]]) -> set[str]:
         """Return which of these events, as (id, user id, sequence), are in their user's history."""
         wanted = list(events)
         if not wanted:
@@ -124,7 +130,41 @@ class ReadModelStore:
         Raises:
             OtherGeneration: the live pointer names another generation.
         """
-        calls = [projector_calls.apply(self.keys, live, batch) for batch in batches]
+        return self._run_all([projector_calls.apply(self.keys, live, batch) for batch in batches])
+
+    def apply_to_both(
+        self, live: LivePointer, followed: BesidePointer, batches: Sequence[tuple[Batch, Batch]]
+    ) -> list[Applied]:
+        """Apply pairs of batches, of the live generation and of the one that follows it, each pair in one atomic step.
+
+        Raises:
+            OtherGeneration: these are not the generations any more.
+        """
+        return self._run_all(
+            [
+                projector_calls.apply(self.keys, live, batch, followed=followed, beside=beside)
+                for batch, beside in batches
+            ]
+        )
+
+    def catch_up(self, live: LivePointer, followed: BesidePointer, batch: Batch) -> Applied:
+        """Apply to the generation that follows what only the live one has.
+
+        Raises:
+            OtherGeneration: it does not follow any more.
+        """
+        return self._run(generation_calls.fill(self.keys, live, followed, batch))
+
+    def rebuild_progress(self, live: LivePointer, partitions: Sequence[int]) -> dict[int, float]:
+        """Return how far a generation that a rebuild makes is, as a part of the live one; empty: there is none."""
+        value: Any = self._redis.get(self.keys.beside)
+        beside = None if value is None else BesidePointer.decode(value)
+        if beside is None or beside.stage not in ("filling", "following"):
+            return {}
+        one, other = self.progress(live, partitions), self.progress(beside, partitions)
+        return {p: other[p].position / max(one[p].position, 1) for p in partitions if p in one and p in other}
+
+    def _run_all(self, calls: Sequence[Call[T]]) -> list[T]:
         replies = self._evaluate_all(calls)
         if any(isinstance(reply, NoScriptError) for reply in replies):
             self._redis.script_load(calls[0].script.source)

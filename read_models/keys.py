@@ -1,7 +1,7 @@
 """The names of all Redis keys, built here and nowhere else."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from read_models.ids import raw_id
 from user_directory_events import UniqueField
@@ -20,6 +20,16 @@ class Keys:
     def live(self) -> str:
         """Name the string of the live pointer, see `LivePointer`."""
         return f"{self.prefix}:live"
+
+    @property
+    def beside(self) -> str:
+        """Name the string of the generation beside the live one, see `BesidePointer`; absent: there is none."""
+        return f"{self.prefix}:beside"
+
+    @property
+    def rebuilding(self) -> str:
+        """Name the string of who rebuilds; it expires unless it is kept up."""
+        return f"{self.prefix}:rebuilding"
 
     @property
     def guard(self) -> str:
@@ -159,6 +169,20 @@ class GenerationKeys:
     def conflict(self, field: UniqueField, value: str) -> str:
         """Return the member of `conflicts` for a unique value."""
         return f"{field}:{value}"
+
+    @property
+    def indexes(self) -> list[str]:
+        """Name every index."""
+        fields: tuple[UniqueField, ...] = get_args(UniqueField)
+        sorts: tuple[Sort, ...] = get_args(Sort)
+        return [
+            *map(self.claims, fields),
+            *map(self.waiting_claims, fields),
+            *(self.sorted_by(sort) for sort in sorts if sort != "email"),  # that one is the index of the claims
+            *map(self.suspended_by, sorts),
+            self.words,
+            self.shared_starts,
+        ]
 
 
 WITHIN_ANY = GenerationKeys("")

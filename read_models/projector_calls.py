@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from read_models import scripts
-from read_models.calls import Argument, Call
+from read_models.calls import Argument, Call, Key
 from read_models.keys import Keys
-from read_models.records import LivePointer, PartitionProgress
+from read_models.records import BesidePointer, LivePointer, PartitionProgress
 
 Applied = Literal["applied", "refused"]
 GuardState = Literal["ready", "opening", "missing"]
@@ -27,7 +27,7 @@ class Batch:
     """One batch of one partition, ready to be applied: what is to be written, computed already.
 
     `changes` are Redis commands, or `history`, `doom_history`, `forget_history`, `feed`, `forget_feed`, `claim`,
-    `unclaim` of apply.lua, with their arguments (at most 1,000 each).
+    `unclaim` of changes.lua, with their arguments (at most 1,000 each).
     """
 
     partition: int
@@ -57,20 +57,25 @@ def begin(keys: Keys, log_id: str, positions: Mapping[int, int]) -> Call[LivePoi
     return Call(scripts.BEGIN, names, [log_id, *positions.values()], _parse_begin)
 
 
-def apply(keys: Keys, live: LivePointer, batch: Batch) -> Call[Applied]:
-    """Apply a batch in one step, or nothing of it where it does not start at the checkpoint."""
-    generation = keys.generation(live.generation)
-    names = [
-        keys.live,
-        keys.guard,
-        generation.partition(batch.partition),
-        keys.reservations(batch.partition),
-        generation.conflicts,
-    ]
+def apply(
+    keys: Keys, live: LivePointer, batch: Batch, *, followed: BesidePointer | None = None, beside: Batch | None = None
+) -> Call[Applied]:
+    """Apply a batch in one step, or nothing of it where it does not start at the checkpoint.
+
+    Args:
+        keys: the names of all keys.
+        live: the live generation.
+        batch: what is written to it.
+        followed: the generation that follows it; None: there is none, and the call is refused where there is one.
+        beside: the batch of the same records for that one.
+    """
+    generations = [(live.generation, batch)]
+    if followed is not None and beside is not None:
+        generations.append((followed.generation, beside))
+    names: list[Key] = [keys.live, keys.guard, keys.beside, keys.reservations(batch.partition)]
     arguments: list[Argument] = [
         live.identity,
-        batch.position,
-        batch.progress.encode(),
+        followed.encode() if followed else "",
         batch.progress.watermark,
         keys.reservation,
         keys.wake,
@@ -79,9 +84,19 @@ def apply(keys: Keys, live: LivePointer, batch: Batch) -> Call[Applied]:
         *batch.epochs,
         *batch.event_ids,
     ]
+    for number, part in generations:
+        generation = keys.generation(number)
+        names += (generation.partition(part.partition), generation.conflicts)
+        arguments += (part.position, part.progress.encode(), *changes_of(part))
+    return Call(scripts.APPLY, names, arguments, word)
+
+
+def changes_of(batch: Batch) -> list[Argument]:
+    """Return a batch's changes as scripts read them."""
+    arguments: list[Argument] = [len(batch.changes)]
     for name, values in batch.changes:
-        arguments += [name, len(values), *values]
-    return Call(scripts.APPLY, names, arguments, _word)
+        arguments += (name, len(values), *values)
+    return arguments
 
 
 def bury(keys: Keys, live: LivePointer, partition: int, events: Mapping[str, int]) -> Call[None]:
@@ -118,7 +133,7 @@ def rewrite_changes(
 
 def guard_state(keys: Keys, opening: str | None) -> Call[GuardState]:
     """Ask for the state of the guard; `opening` is the epoch that the caller is opening."""
-    return Call(scripts.GUARD_STATE, [keys.guard], [opening or ""], _word)
+    return Call(scripts.GUARD_STATE, [keys.guard], [opening or ""], word)
 
 
 def open_guard(keys: Keys, epoch: str) -> Call[None]:
@@ -131,10 +146,11 @@ def declare_ready(keys: Keys, live: LivePointer, epoch: str, offsets: Mapping[in
     generation = keys.generation(live.generation)
     names = [keys.live, keys.guard, *(generation.partition(partition) for partition in offsets)]
     arguments: list[Argument] = [live.identity, epoch, *offsets.values()]
-    return Call(scripts.DECLARE_READY, names, arguments, _word)
+    return Call(scripts.DECLARE_READY, names, arguments, word)
 
 
-def _word(reply: list[Any]) -> Any:
+def word(reply: list[Any]) -> Any:
+    """Return a reply of one word."""
     return reply[0].decode()
 
 

@@ -4,7 +4,7 @@ They are plain text with spaces, so that a Lua script and a reader in Python eac
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 from pydantic_core import from_json, to_json
 
@@ -34,10 +34,45 @@ class LivePointer:
         generation, log_id, complete = value.decode().split(" ")
         return cls(int(generation), log_id, complete == "1")
 
+    def encode(self) -> str:
+        """Write the pointer."""
+        return f"{self.identity} {int(self.complete)}"
+
     @property
     def identity(self) -> str:
         """What scripts compare: the pointer without the flag."""
         return f"{self.generation} {self.log_id}"
+
+
+Stage = Literal["filling", "following", "kept", "pruning"]
+
+
+@dataclass(frozen=True, slots=True)
+class BesidePointer:
+    """The generation beside the live one: `<generation> <log id> <stage>`.
+
+    `filling`: a rebuild fills it from the log. `following`: the projectors apply each batch to it and to the live one
+    in one step. `kept`: the same, after it was the live one itself. `pruning`: its keys are being deleted.
+    """
+
+    generation: int
+    log_id: str
+    stage: Stage
+
+    @classmethod
+    def decode(cls, value: bytes) -> Self:
+        """Read the pointer."""
+        generation, log_id, stage = value.decode().split(" ")
+        return cls(int(generation), log_id, cast("Stage", stage))
+
+    def encode(self) -> str:
+        """Write the pointer."""
+        return f"{self.generation} {self.log_id} {self.stage}"
+
+    @property
+    def follows(self) -> bool:
+        """Say whether it gets each batch together with the live generation."""
+        return self.stage in ("following", "kept")
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,9 @@ ERASED_EVENTS_LEFT: Final = _gauge(
 EPOCHS_OPENED: Final = _counter("projector_epochs_opened_total", "Epochs opened by this process.")
 GUARD_READY: Final = _gauge("projector_guard_ready", "1 while writes are let in, else 0.")
 REBUILD_PROGRESS: Final = _gauge(
-    "projector_rebuild_progress_ratio", "Part of the log that the rebuild has applied, 0 to 1.", "partition"
+    "projector_rebuild_progress_ratio",
+    "Part of what the live generation has that a rebuild has filled in beside it, 0 to 1; not there without a rebuild.",
+    "partition",
 )
 
 # Relay.

@@ -16,7 +16,14 @@ from read_models.ids import RAW_BYTES, raw_id, shorten
 from read_models.keys import Keys
 from read_models.listing import CLAIM_TAIL_BYTES
 from read_models.projector_calls import Applied, Batch, Declared, GuardState, OtherLog
-from read_models.records import HistoryEntry, IdempotentOutcome, LivePointer, PartitionProgress, UserRecord
+from read_models.records import (
+    BesidePointer,
+    HistoryEntry,
+    IdempotentOutcome,
+    LivePointer,
+    PartitionProgress,
+    UserRecord,
+)
 from read_models.write_calls import (
     DoneUnderKey,
     EventRef,
@@ -82,10 +89,16 @@ class MemoryReadModels(ReadModelStore):
             self._progress.setdefault(partition, PartitionProgress(position, 0, None))
         return self._live
 
-    def progress(self, live: LivePointer, partitions: Sequence[int]) -> dict[int, PartitionProgress]:
+    def followed(self) -> None:
+        return None
+
+    def rebuild_progress(self, live: LivePointer, partitions: Sequence[int]) -> dict[int, float]:
+        return {}
+
+    def progress(self, live: LivePointer | BesidePointer, partitions: Sequence[int]) -> dict[int, PartitionProgress]:
         return {p: self._progress[p] for p in partitions if p in self._progress}
 
-    def load(self, live: LivePointer, users: Mapping[int, Sequence[str]]) -> dict[int, Checkpoint]:
+    def load(self, live: LivePointer | BesidePointer, users: Mapping[int, Sequence[str]]) -> dict[int, Checkpoint]:
         return {
             partition: Checkpoint(
                 self._progress.get(partition), {u: record for u in user_ids if (record := self._record(u))}
@@ -93,14 +106,14 @@ class MemoryReadModels(ReadModelStore):
             for partition, user_ids in users.items()
         }
 
-    def histories(self, live: LivePointer, wanted: Mapping[str, int]) -> dict[str, list[bytes]]:
+    def histories(self, live: LivePointer | BesidePointer, wanted: Mapping[str, int]) -> dict[str, list[bytes]]:
         histories = self._data.lists
         return {user: histories.get(self._generation.history(user), [])[start:] for user, start in wanted.items()}
 
     def parked(self, live: LivePointer) -> int:
         return len(self._data.hashes[self._generation.quarantine])
 
-    def known_ids(self, live: LivePointer, events: Iterable[tuple[str, str, int]]) -> set[str]:
+    def known_ids(self, live: LivePointer | BesidePointer, events: Iterable[tuple[str, str, int]]) -> set[str]:
         return {e for e, user, _ in events if any(entry.event_id == e for entry in self.history_of(user))}
 
     def apply(self, live: LivePointer, batches: Sequence[Batch]) -> list[Applied]:

@@ -11,6 +11,8 @@ def test_no_two_things_share_a_key() -> None:
     names: list[str | bytes] = [
         KEYS.live,
         KEYS.guard,
+        KEYS.beside,
+        KEYS.rebuilding,
         KEYS.reservations(1),
         KEYS.reservation + "1",
         KEYS.reserved_version("1"),
@@ -36,6 +38,14 @@ def test_no_two_things_share_a_key() -> None:
     as_bytes = [name if isinstance(name, bytes) else name.encode() for name in names]
     assert len(set(as_bytes)) == len(as_bytes)
     assert all(name.startswith(b"users:") for name in as_bytes)
+
+
+def test_every_index_of_lists_is_named_among_the_indexes() -> None:
+    named = {GENERATION.claims("email"), GENERATION.claims("external_id"), GENERATION.words, GENERATION.shared_starts}
+    for sort in SORTS:
+        named |= {GENERATION.sorted_by(sort), GENERATION.suspended_by(sort)}
+    assert set(GENERATION.indexes) == named
+    assert len(GENERATION.indexes) == len(named)
 
 
 def test_the_addresses_claimed_are_the_index_by_address() -> None:

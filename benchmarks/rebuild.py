@@ -1,0 +1,264 @@
+"""How fast a rebuild is, and what it takes: `python -m benchmarks.rebuild [--events 1000000] [--rate 50]`.
+
+A log of that many events is made by a restore, and projected; then a rebuild fills a second generation while clients
+read and write. Printed: events a second of the fill, its ratio to plain kafka-python polling of the same log in the
+same run, what the clients were answered, and the memory of the rebuild and the projector at a tenth and at the end.
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import uvloop
+from kafka import KafkaConsumer, TopicPartition
+from redis import Redis
+
+from benchmarks.load import LoadResult, http_request, run_load
+from devstack import servers
+from devstack.table import APPS, AppProcess
+from projector.backup_file import BackupWriter, Header
+from user_directory_events import Name, UserRegistered, UserRegisteredData, UserUpdated, UserUpdatedData, new_event_id
+from user_directory_events.timestamps import from_milliseconds
+
+_PARTITIONS = 4
+_TOPIC = "user-events"
+_EVENTS_A_USER = 2
+_PATIENCE_SECONDS = 3600
+
+
+@dataclass
+class Directory:
+    """The product's processes on a Kafka and a Redis of their own."""
+
+    environ: dict[str, str]
+    redis_url: str
+    processes: dict[str, AppProcess] = field(default_factory=dict)
+
+    def command(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a command of the projector."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "projector", *arguments], env=self.environ, stdin=subprocess.PIPE
+        )
+
+    def positions(self, redis: "Redis", generation: int) -> int:
+        """Return the sum of the positions of a generation."""
+        values: list[bytes | None] = redis.mget(  # type: ignore[assignment]
+            [f"user-directory:{generation}:partition:{p}" for p in range(_PARTITIONS)]
+        )
+        return sum(int(value.split()[0]) for value in values if value)
+
+
+@contextmanager
+def _directory(workspace: Path) -> Iterator[Directory]:
+    with servers.kafka() as kafka, servers.redis() as redis:
+        ports = {f"{app.prefix}_PORT": str(servers.free_port()) for app in APPS}
+        environ = (
+            os.environ
+            | ports
+            | {
+                "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+                "REDIS_URL": redis.url,
+                "KAFKA_PARTITIONS": str(_PARTITIONS),
+                "KAFKA_REPLICATION_FACTOR": "1",
+                "KAFKA_MIN_INSYNC_REPLICAS": "1",
+                "ACCESS_LOG": "false",
+            }
+        )
+        directory = Directory(environ, redis.url)
+        for app in APPS:
+            directory.processes[app.name] = AppProcess(app, workspace / f"{app.name}.log", environ)
+        try:
+            yield directory
+        finally:
+            for process in directory.processes.values():
+                process.stop()
+
+
+def _make_backup(events: int) -> bytes:
+    out = io.BytesIO()
+    now = time.time_ns() // 1_000_000 - events
+    writer = BackupWriter(out, Header(new_event_id(), from_milliseconds(now), {}))
+    for number in range(0, events, _EVENTS_A_USER):
+        user = new_event_id()
+        envelope: dict[str, Any] = {
+            "subject": user,
+            "deadline": from_milliseconds(now),
+            "epoch": "",
+            "time": from_milliseconds(now + number),
+        }
+        fields = UserRegisteredData(
+            email=f"u{number}@example.org", name=Name(given=f"Given{number % 997}", family="Family")
+        )
+        registered = UserRegistered(id=new_event_id(), sequence=1, data=fields, **envelope)
+        change = UserUpdatedData(display_name=f"Name {number}")
+        updated = UserUpdated(id=new_event_id(), sequence=2, data=change, **envelope)
+        writer.add((registered, now + number))
+        writer.add((updated, now + number + 1))
+    writer.finish()
+    return out.getvalue()
+
+
+def _polling_rate(directory: Directory) -> float:
+    consumer = KafkaConsumer(
+        bootstrap_servers=directory.environ["KAFKA_BOOTSTRAP_SERVERS"], enable_auto_commit=False, max_poll_records=500
+    )
+    partitions = [TopicPartition(_TOPIC, partition) for partition in range(_PARTITIONS)]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    whole = sum(consumer.end_offsets(partitions).values())
+    started, seen = time.perf_counter(), 0
+    while seen < whole:
+        seen += sum(map(len, consumer.poll(timeout_ms=1000).values()))
+    elapsed = time.perf_counter() - started
+    consumer.close()
+    return seen / elapsed
+
+
+def _resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+class _Clients(threading.Thread):
+    """Readers and writers at a steady rate, until `end`."""
+
+    def __init__(self, directory: Directory, rate: float) -> None:
+        super().__init__()
+        self._directory, self._rate = directory, rate
+        self._end = threading.Event()
+        listed = httpx.get(f"{directory.processes['query-api'].url}/users", params={"limit": 1}, trust_env=False)
+        self._user = listed.json()["items"][0]["id"]
+        self.results: dict[str, list[LoadResult]] = {"reads": [], "writes": []}
+
+    def run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._both())
+
+    def end(self) -> dict[str, tuple[Counter[int], float, float]]:
+        self._end.set()
+        self.join()
+        return {
+            kind: (
+                sum((Counter(one.statuses) | Counter({0: one.broken}) for one in results), Counter()),
+                max(one.p99 for one in results),
+                max(one.worst for one in results),
+            )
+            for kind, results in self.results.items()
+        }
+
+    async def _both(self) -> None:
+        read, write = (self._directory.processes[name].url for name in ("query-api", "command-api"))
+        request = http_request("GET", f"/users/{self._user}")
+
+        def body() -> bytes:
+            text = json.dumps({"email": f"{new_event_id()}@example.com", "display_name": "Ada"})
+            return http_request("POST", "/users", body=text.encode())
+
+        async def load(kind: str, url: str, make: "object", rate: float) -> None:
+            where = urlsplit(url)
+            while not self._end.is_set():
+                result = await run_load(
+                    where.hostname or "",
+                    where.port or 80,
+                    make,  # type: ignore[arg-type]
+                    connections=8,
+                    seconds=3,
+                    rate=rate,
+                )
+                self.results[kind].append(result)
+
+        await asyncio.gather(
+            load("reads", read, lambda: request, 4 * self._rate), load("writes", write, body, self._rate)
+        )
+
+
+def _measure_rebuild(directory: Directory, redis: "Redis", events: int) -> tuple[float, dict[str, list[float]]]:
+    """Rebuild; return the events a second of the fill and the memory, at a tenth and at the end."""
+    process = directory.command("rebuild")
+    memory: dict[str, list[float]] = {"rebuild": [], "projector": []}
+    projector = directory.processes["projector"].pid or 0
+    began = ended = None
+    tenth = False
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        filled = directory.positions(redis, 2)
+        beside: Any = redis.get("user-directory:beside") or b""
+        if filled and began is None:
+            began = (time.perf_counter(), filled)
+        if (not tenth and filled >= events / 10) or (ended is None and not beside.endswith(b" filling") and began):
+            sizes = (_resident_mb(process.pid), _resident_mb(projector))
+            if tenth:
+                ended = (time.perf_counter(), filled)
+            tenth = True
+            for kind, size in zip(memory, sizes, strict=True):
+                memory[kind].append(size)
+        time.sleep(0.05)
+    if process.wait(10) != 0 or began is None or ended is None:
+        raise SystemExit("the rebuild failed")
+    return (ended[1] - began[1]) / (ended[0] - began[0]), memory
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--rate", type=float, default=50, help="writes a second meanwhile; four times as many reads")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as workspace, _directory(Path(workspace)) as directory:
+        redis = Redis.from_url(directory.redis_url)
+        started = time.perf_counter()
+        restore = directory.command("restore", "-")
+        restore.communicate(_make_backup(asked.events))
+        if restore.returncode != 0:
+            raise SystemExit("the restore failed")
+        print(f"restored in {time.perf_counter() - started:.0f} s, with the making of the backup")
+        projector = directory.processes["projector"]
+        projector.start()
+        started = time.perf_counter()
+        sizes: list[float] = []
+        while (done := directory.positions(redis, 1)) < asked.events:
+            if not sizes and done >= asked.events / 10:
+                sizes.append(_resident_mb(projector.pid or 0))
+            time.sleep(0.05)
+        live_rate = asked.events / (time.perf_counter() - started)
+        sizes.append(_resident_mb(projector.pid or 0))
+        for process in directory.processes.values():
+            if process is not projector:
+                process.start()
+        for process in directory.processes.values():
+            process.wait_ready()
+        polling = _polling_rate(directory)
+        clients = _Clients(directory, asked.rate)
+        clients.start()
+        rate, memory = _measure_rebuild(directory, redis, asked.events)
+        answers = clients.end()
+        redis.close()
+    load = os.getloadavg()[1]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}")
+    print(f"{asked.events:,} events; projected from nothing at {live_rate:,.0f}/s")
+    print(f"fill under load {rate:,.0f}/s, polling {polling:,.0f}/s, ratio {rate / polling:.3f}")
+    print(f"projector, from nothing: {sizes[0]:.0f} MB at a tenth, {sizes[-1]:.0f} MB at the end")
+    for kind, (tenth, end, *_) in memory.items():
+        print(f"{kind}: {tenth:.0f} MB at a tenth, {end:.0f} MB at the end: {end / tenth - 1:+.0%}")
+    for kind, (statuses, p99, worst) in answers.items():
+        print(f"{kind}: {dict(statuses)}, worst p99 of 3 s {p99:.0f} ms, worst {worst:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

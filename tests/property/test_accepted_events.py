@@ -1,0 +1,68 @@
+"""What a backup takes from the log is what the public fold accepts, however the log is read."""
+
+from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projector.accepted_events import accepted_events
+from projector.log_reader import LogReader
+from tests.property.logs import Step, log_of, logs
+from user_directory_events import LogRecord, UserEvent, encode
+
+
+class ListReader(LogReader):
+    """Reads a list with holes, a few records a poll."""
+
+    def __init__(self, entries: Sequence[tuple[LogRecord | None, int]], at_once: int) -> None:
+        self.records = [
+            SimpleNamespace(offset=2 * number, timestamp=timestamp, value=record and encode(record)[1])
+            for number, (record, timestamp) in enumerate(entries)
+        ]
+        self.at_once = at_once
+        self.at = 0
+
+    def place(self, partition: int, position: int) -> None:
+        self.at = position
+
+    def position(self, partition: int) -> int:
+        return self.at
+
+    def read_only(self, partitions: Iterable[int]) -> None:
+        assert list(partitions) == [3]
+
+    def poll(self, timeout_ms: int) -> dict[int, Sequence[Any]]:
+        found = [record for record in self.records if record.offset >= self.at][: self.at_once]
+        assert found, "it polls behind the end"
+        self.at = found[-1].offset + 1
+        return {3: found}
+
+
+@given(logs, st.integers(1, 7))
+def test_the_accepted_events_are_those_of_the_public_fold(written: list[Step], at_once: int) -> None:
+    entries, fold = log_of(written)
+    reader = ListReader([*entries, (None, entries[0][1])], at_once)
+
+    told: dict[str, list[UserEvent]] = {}
+    stamps = {}
+    for event, timestamp in accepted_events(reader, 3, 0, 2 * len(entries) + 1):
+        told.setdefault(event.subject, []).append(event)
+        stamps[event.id] = timestamp
+
+    assert told == {user: log.accepted for user, log in fold.users.items() if log.accepted}
+    first_stamps: dict[str, int] = {}
+    for record, timestamp in entries:
+        first_stamps.setdefault(record.id, timestamp)
+    assert stamps == {event_id: first_stamps[event_id] for event_id in stamps}
+
+
+@given(logs, st.integers(0, 30))
+def test_nothing_behind_the_end_is_told(written: list[Step], end: int) -> None:
+    entries, _ = log_of(written)
+    end = min(end, len(entries))
+    behind = max(2 * end - 1, 0)
+    part = [event.id for event, _ in accepted_events(ListReader(entries, 4), 3, 0, behind)]
+    whole = [event.id for event, _ in accepted_events(ListReader(entries[:end], 4), 3, 0, behind)]
+    assert part == whole
