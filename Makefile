@@ -50,6 +50,10 @@ check: $(VENV)/dev.stamp ## Format, lint, types, import rules, unit and property
 test: $(VENV)/dev.stamp ## Every test, against real Kafka and Redis
 	$(PY) -m pytest
 
+.PHONY: test-security
+test-security: $(VENV)/dev.stamp ## Hostile tokens and requests, rights of every route, limits, transport; real services
+	$(PY) -m pytest tests/security
+
 # Another image: make image IMAGE=registry.example.org/user-directory:1.2.3 BASE_IMAGE=python:3.13-slim@sha256:...
 IMAGE ?= user-directory:dev
 .PHONY: image

@@ -76,6 +76,30 @@ _TYPES = (
         "The idempotency key is not valid",
         "`Idempotency-Key` has a form or a length that is not allowed.",
     ),
+    ProblemType(
+        "authorization-repeated",
+        400,
+        "There is more than one Authorization header",
+        "Send one `Authorization: Bearer <token>`.",
+    ),
+    ProblemType(
+        "token-required",
+        401,
+        "A token is required",
+        "Send `Authorization: Bearer <token>`; `WWW-Authenticate` says which scope the operation asks for.",
+    ),
+    ProblemType(
+        "invalid-token",
+        401,
+        "The token is not accepted",
+        "It has expired, is not of this directory's issuer, not for this directory, or damaged. Get a new one.",
+    ),
+    ProblemType(
+        "insufficient-scope",
+        403,
+        "The token does not allow this",
+        "The token lacks the scope that `WWW-Authenticate` names, or the operation is one that nobody may carry out.",
+    ),
     ProblemType("not-found", 404, "There is nothing here", "No operation has this path."),
     ProblemType("user-not-found", 404, "There is no such user", "No user has this id."),
     ProblemType(

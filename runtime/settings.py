@@ -6,7 +6,9 @@ variable, its description the documentation: docs/configuration.md is generated 
 
 import os
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -32,9 +34,27 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _jwks_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
+        return value
+    raise ValueError("must be a URL starting with https://, or on loopback with http://")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address, as text, is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 HostPorts = Annotated[str, AfterValidator(_host_ports)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
 
@@ -121,6 +141,34 @@ class HttpSettings(Settings):
         20, ge=1, le=3600, description="Time that requests in flight have to finish after SIGTERM"
     )
     access_log: bool = Field(True, description="Whether each request is logged, at level `info`")
+
+
+class AuthSettings(Settings):
+    """Who is let in."""
+
+    auth: Literal["on", "off"] = Field(
+        "on", description="`on`: every request needs a bearer token of the issuer; `off`: anyone may do anything"
+    )
+    auth_off_on_any_address: bool = Field(
+        False, description="Whether `AUTH=off` may be served on an address that is not loopback"
+    )
+    auth_issuer: str | None = Field(None, description="`iss` of the tokens; with `AUTH=on` it must be set")
+    auth_audience: str | None = Field(
+        None, description="This directory's name in `aud` of the tokens; with `AUTH=on` it must be set"
+    )
+    auth_jwks_url: JwksUrl | None = Field(
+        None, description="URL of the issuer's keys, a JWK set; with `AUTH=on` this or `AUTH_JWKS_FILE` must be set"
+    )
+    auth_jwks_file: str | None = Field(None, description="File with the issuer's keys, a JWK set; a change is noticed")
+    auth_jwks_ca_file: str | None = Field(
+        None, description="PEM file of the authority that signed the certificate of `AUTH_JWKS_URL`, if no public one"
+    )
+    auth_jwks_refresh_seconds: float = Field(
+        300, ge=1, le=86400, description="How often the keys are fetched; a key that is gone is trusted for as long"
+    )
+    auth_leeway_seconds: int = Field(
+        30, ge=0, le=600, description="How far the issuer's clock may differ when a token's times are checked"
+    )
 
 
 T = TypeVar("T", bound=Settings)
