@@ -29,7 +29,7 @@ class Issuer:
     @property
     def jwks_file(self) -> Path:
         """Name the file with the public key."""
-        return self.directory / "auth" / "jwks.json"
+        return self.directory / "auth" / "public" / "jwks.json"
 
     def prepare(self) -> None:
         """Make the key pair if there is none.
@@ -61,10 +61,10 @@ class Issuer:
         return jwt.encode({"alg": _ALGORITHM, "typ": "at+jwt", "kid": key.kid}, claims, key)
 
     def _key(self) -> ECKey:
-        private = self.jwks_file.with_name("private.json")
+        private = self.directory / "auth" / "private.json"
         try:
             if not private.exists():
-                private.parent.mkdir(parents=True, exist_ok=True)
+                self.jwks_file.parent.mkdir(parents=True, exist_ok=True)
                 made = ECKey.generate_key("P-256", {"alg": _ALGORITHM, "use": "sig"}, auto_kid=True)
                 _write(self.jwks_file, {"keys": [made.as_dict(private=False)]}, 0o644)
                 _write(private, made.as_dict(private=True), 0o600)
