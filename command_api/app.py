@@ -13,7 +13,7 @@ from command_api.responses import Responses
 from command_api.settings import CommandSettings
 from command_api.store import Store
 from command_api.writer import Writer
-from runtime.access import access_of
+from runtime.guards import guards_of
 from runtime.http import App, create_falcon_app
 
 
@@ -31,7 +31,7 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
     app = create_falcon_app(
         document(),
         checks={"kafka": kafka, "redis": store.not_ready_because},
-        access=access_of(settings),
+        guards=guards_of(settings),
         access_log=settings.access_log,
         on_startup=[store.start, event_log.start],
         on_shutdown=[store.close, event_log.close],

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from runtime.settings import (
-    AuthSettings,
+    GuardSettings,
     HttpSettings,
     KafkaSettings,
     LogSettings,
@@ -13,7 +13,7 @@ from runtime.settings import (
 )
 
 
-class CommandSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSettings, HttpSettings, AuthSettings):
+class CommandSettings(KafkaSettings, GuardSettings, RedisSettings, LogSettings, ProtocolSettings, HttpSettings):
     """What the command API reads from the environment."""
 
     command_api_host: str = Field("127.0.0.1", description="Address that the command API listens on")

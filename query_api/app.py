@@ -17,7 +17,7 @@ from query_api.redis_changes import RedisChanges
 from query_api.redis_directory import RedisDirectory
 from query_api.settings import QuerySettings
 from query_api.users import USER_PATH, UserResource
-from runtime.access import access_of
+from runtime.guards import guards_of
 from runtime.http import App, DrainHook, Hook, create_falcon_app
 from runtime.redis_connection import RedisConnection
 
@@ -50,7 +50,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
     app = create_falcon_app(
         document(),
         checks={"read-models": directory.not_ready_because},
-        access=access_of(settings),
+        guards=guards_of(settings),
         access_log=settings.access_log,
         on_startup=on_startup,
         on_shutdown=on_shutdown,

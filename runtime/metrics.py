@@ -55,6 +55,11 @@ TOKEN_KEY_FAILURES: Final = _counter(
     "token_key_failures_total", "Times that the keys of the tokens could not be read; those read before are kept."
 )
 
+RATE_LIMITED: Final = _counter("rate_limited_total", "Requests refused for a rate limit: subject, address.", "limit")
+RATE_LIMIT_FAILURES: Final = _counter(
+    "rate_limit_failures_total", "Requests let pass uncounted, as Redis did not answer."
+)
+
 # Command API.
 WRITES: Final = _counter(
     "writes_total",

@@ -6,7 +6,7 @@ variable, its description the documentation: docs/configuration.md is generated 
 
 import os
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -54,6 +54,19 @@ def is_loopback(host: str) -> bool:
 Port = Annotated[int, Field(ge=1, le=65535)]
 HostPorts = Annotated[str, AfterValidator(_host_ports)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+
+
+def _networks(value: str) -> str:
+    try:
+        for one in value.split(","):
+            if one.strip():
+                ip_network(one.strip())
+    except ValueError:
+        raise ValueError("must be networks such as 10.0.0.0/8, separated by commas") from None
+    return value
+
+
+Networks = Annotated[str, AfterValidator(_networks)]
 JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
@@ -169,6 +182,32 @@ class AuthSettings(Settings):
     auth_leeway_seconds: int = Field(
         30, ge=0, le=600, description="How far the issuer's clock may differ when a token's times are checked"
     )
+
+
+class RateLimitSettings(RedisSettings):
+    """How often one caller may ask, and where callers come from."""
+
+    rate_limit_subject: int | None = Field(
+        None, ge=1, description="Requests that one subject of tokens may make in a window; unset: any number"
+    )
+    rate_limit_address: int | None = Field(
+        None, ge=1, description="Requests that may come from one address in a window; unset: any number"
+    )
+    rate_limit_window_seconds: float = Field(10, ge=1, le=3600, description="Length of the window of both limits")
+    rate_limit_redis_url: RedisUrl | None = Field(
+        None, description="Redis in which all processes count the requests; unset: `REDIS_URL`"
+    )
+    trusted_proxies: Networks = Field(
+        "", description="Networks of our own proxies, separated by commas: from these `X-Forwarded-For` is believed"
+    )
+    audit_log: bool = Field(
+        True,
+        description="Whether writes, and requests that were not let in, are logged with actor and address",
+    )
+
+
+class GuardSettings(AuthSettings, RateLimitSettings):
+    """What stands before the resources of both APIs."""
 
 
 T = TypeVar("T", bound=Settings)

@@ -42,6 +42,11 @@ class OneWriteTransport:
         self._flush()
         self._transport.close()
 
+    def write_eof(self) -> None:
+        """Send what is held, then nothing more."""
+        self._flush()
+        self._transport.write_eof()
+
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Send what is held, then hand the connection over."""
         self._flush()

@@ -52,11 +52,12 @@ async def client(app: App) -> AsyncIterator[ASGIConductor]:
 
 
 def _served(app: App) -> Any:
-    """Give the app a list of headers, as servers do; what falcon's client gives is spent once."""
+    """Give the app what servers give: the client's address, and headers that can be read more than once."""
 
     async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if "headers" in scope:
             scope["headers"] = [tuple(pair) for pair in scope["headers"]]
+            scope["client"] = ("127.0.0.1", 50_000)
         await app(scope, receive, send)
 
     return serve
