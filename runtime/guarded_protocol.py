@@ -130,6 +130,8 @@ class GuardedProtocol(OneWriteProtocol):
             return Problem("uri-too-long", f"The URL must have at most {MOST_URL_BYTES} bytes.")
         if not self.url.isascii():
             return Problem("malformed-request", "The URL must be ASCII; other characters are percent-encoded.")
+        if self.parser.get_http_version() not in ("1.1", "1.0"):
+            return Problem("malformed-request", "The request must be of HTTP/1.1.")
         if len(self.headers) > MOST_HEADERS:
             return Problem("headers-too-large", f"A request must have at most {MOST_HEADERS} headers.")
         # A head that came in little data is not large; only of another one the size is worth counting.

@@ -86,6 +86,8 @@ HEAD_REFUSED = {
     "a long query": (b"GET /?" + b"a" * MOST_URL_BYTES + b" HTTP/1.1\r\nHost: test\r\n\r\n", 414, "uri-too-long"),
     "a query that is not ASCII": (b"GET /?q=\xff HTTP/1.1\r\nHost: test\r\n\r\n", 400, "malformed-request"),
     "a path that is not ASCII": (b"GET /\xc3\xa9 HTTP/1.1\r\nHost: test\r\n\r\n", 400, "malformed-request"),
+    "HTTP before it had versions": (b"GET /\r\n\r\n", 400, "malformed-request"),
+    "HTTP of the future": (b"GET / HTTP/3.0\r\n\r\n", 400, "malformed-request"),
     "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "malformed-request"),
     "two lengths": (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "malformed-request"),
     "length and chunks": (
