@@ -38,12 +38,13 @@ demo: $(VENV)/dev.stamp ## Post thousands of real names to the running stack, th
 	@$(PY) -m benchmarks.demo
 
 .PHONY: check
-check: $(VENV)/dev.stamp ## Format, lint, types, import rules, unit and property tests; needs no services
+check: $(VENV)/dev.stamp ## Format, lint, types, import rules, secrets, unit and property tests; needs no services
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
 	$(PY) -m pip check
+	$(PY) -m tests.artefacts.secret_scan
 	$(PY) -m pytest tests/unit tests/property
 
 .PHONY: test

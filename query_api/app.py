@@ -28,7 +28,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
     on_shutdown: list[Hook] = []
     on_drain: list[DrainHook] = []
     if directory is None:
-        redis = RedisConnection(settings.redis_url)
+        redis = RedisConnection(settings.redis_address)
         on_startup.append(redis.start)
         on_shutdown.append(redis.close)
         directory = RedisDirectory(redis, settings.redis_key_prefix)

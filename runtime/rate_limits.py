@@ -164,7 +164,7 @@ def rate_limits_of(settings: RateLimitSettings, addresses: ClientAddresses) -> R
     if settings.rate_limit_address is None and settings.rate_limit_subject is None:
         return None
     redis = RedisConnection(
-        settings.rate_limit_redis_url or settings.redis_url,
+        settings.rate_limit_redis_url or settings.redis_address,
         timeout_seconds=_PATIENCE_SECONDS,
         connect_timeout_seconds=_PATIENCE_SECONDS,
     )

@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, ValidationError
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runtime.faults import describe
@@ -98,6 +98,20 @@ class KafkaSettings(Settings):
     kafka_bootstrap_servers: HostPorts = Field(
         "127.0.0.1:9092", description="Kafka brokers to ask first, `host:port`, separated by commas"
     )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT",
+        description="How to talk to the brokers: `SSL` encrypts, `SASL` shows a name and password",
+    )
+    kafka_ssl_cafile: str | None = Field(
+        None, description="PEM file of the authority that signed the brokers' certificates; unset: the public ones"
+    )
+    kafka_ssl_certfile: str | None = Field(None, description="PEM file with a certificate of our own for the brokers")
+    kafka_ssl_keyfile: str | None = Field(None, description="PEM file with its key")
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="How name and password are checked"
+    )
+    kafka_sasl_username: str | None = Field(None, description="Name at the brokers; with `SASL` it must be set")
+    kafka_sasl_password: SecretStr | None = Field(None, description="Its password; with `SASL` it must be set")
     events_topic: TopicName = Field("user-events", description="Topic that holds the log of record")
     quarantine_topic: TopicName = Field(
         "user-events.quarantine", description="Topic for records that could not be applied"
@@ -114,7 +128,22 @@ class KafkaSettings(Settings):
 class RedisSettings(Settings):
     """Where Redis is and which keys are ours."""
 
-    redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", description="Redis that holds the read models")
+    redis_url: RedisUrl = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Redis that holds the read models: `rediss://` is encrypted, `redis://NAME:PASSWORD@` an ACL user",
+    )
+    redis_ca_file: str | None = Field(
+        None, description="PEM file of the authority that signed the certificate of Redis; unset: the public ones"
+    )
+
+    @property
+    def redis_address(self) -> str:
+        """Return the URL with what redis-py has to know beside it."""
+        if self.redis_ca_file is None:
+            return self.redis_url
+        joint = "&" if "?" in self.redis_url else "?"
+        return f"{self.redis_url}{joint}ssl_ca_certs={quote(self.redis_ca_file)}"
+
     redis_key_prefix: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,64}$")] = Field(
         "user-directory", description="First part of every Redis key"
     )
