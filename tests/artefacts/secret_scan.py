@@ -17,8 +17,9 @@ NO_SECRETS: Final = (
     # Ids of the W3C's example traces, and an id without its hyphens.
     r"\"(4bf92f3577b34da6a3ce929d0e0e4736|0af7651916cd43dd8448eb211c80319c|b7ad6b7169203331)\"",
     r"\"01936e0a7a3c7d2e9f4b5c8d1e2f3a4b\"",
-    # Passwords of servers that a test starts.
-    r"redis://(someone:secret|reader:se%20cret)@",
+    # Passwords of servers that a test starts, and the form of a URL in the documentation.
+    r"rediss?://(someone:secret|reader:se%20cret|{user}:PASSWORD|NAME:PASSWORD)@",
+    r"\"sasl_plain_password\": \"sesame\"",
 )
 
 
