@@ -38,17 +38,22 @@ demo: $(VENV)/dev.stamp ## Post thousands of real names to the running stack, th
 	@$(PY) -m benchmarks.demo
 
 .PHONY: check
-check: $(VENV)/dev.stamp ## Format, lint, types, import rules, unit and property tests; needs no services
+check: $(VENV)/dev.stamp ## Format, lint, types, import rules, secrets, unit and property tests; needs no services
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
 	$(PY) -m pip check
+	$(PY) -m tests.artefacts.secret_scan
 	$(PY) -m pytest tests/unit tests/property
 
 .PHONY: test
 test: $(VENV)/dev.stamp ## Every test, against real Kafka and Redis
 	$(PY) -m pytest
+
+.PHONY: test-security
+test-security: $(VENV)/dev.stamp ## Hostile tokens and requests, rights of every route, limits, transport; real services
+	$(PY) -m pytest tests/security
 
 # Another image: make image IMAGE=registry.example.org/user-directory:1.2.3 BASE_IMAGE=python:3.13-slim@sha256:...
 IMAGE ?= user-directory:dev

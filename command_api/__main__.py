@@ -29,7 +29,9 @@ async def _check(settings: CommandSettings) -> None:
     # Imported here: the server has to settle how metrics are shared before anything imports them.
     from command_api.event_log import check_topics
     from command_api.store import check_redis
+    from runtime import access
 
+    access.check(settings, settings.command_api_host)
     await asyncio.gather(asyncio.to_thread(check_topics, settings), check_redis(settings))
 
 

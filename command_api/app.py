@@ -13,6 +13,7 @@ from command_api.responses import Responses
 from command_api.settings import CommandSettings
 from command_api.store import Store
 from command_api.writer import Writer
+from runtime.guards import guards_of
 from runtime.http import App, create_falcon_app
 
 
@@ -31,6 +32,7 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
         document(),
         name="command-api",
         checks={"kafka": kafka, "redis": store.not_ready_because},
+        guards=guards_of(settings),
         access_log=settings.access_log,
         on_startup=[store.start, event_log.start],
         on_shutdown=[store.close, event_log.close],

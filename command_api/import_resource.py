@@ -113,7 +113,11 @@ class Imports:
             self._batches(),
             cut,
             interpret,
-            Caller(correlation_id=context.request_id.get() or None, traceparent=context.ensure_traceparent()),
+            Caller(
+                actor=context.actor.get() or None,
+                correlation_id=context.request_id.get() or None,
+                traceparent=context.ensure_traceparent(),
+            ),
             key=key,
             first_row=first_row,
             location=self._location,

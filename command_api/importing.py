@@ -177,7 +177,8 @@ class Import:
         caller = self._caller
         if self._key is not None:
             # A blank is in no client's key, so a row's key is never that of another request.
-            caller = replace(caller, idempotency=Idempotency("", f"{self._key} {row.number}", asked.request_hash))
+            scoped = Idempotency(caller.actor or "", f"{self._key} {row.number}", asked.request_hash)
+            caller = replace(caller, idempotency=scoped)
         command = RegisterUser(None, asked.fields)
         self._batch.append(Registration(command, caller, self._batches.until(), partial(self._answer, row)))
         if len(self._batch) >= MOST_ROWS_IN_BATCH:

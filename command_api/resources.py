@@ -56,6 +56,7 @@ class Writes:
     ) -> None:
         """Carry out a command and answer; `status` is that of success."""
         caller = Caller(
+            actor=context.actor.get() or None,
             idempotency=_idempotency(req, body),
             correlation_id=context.request_id.get() or None,
             traceparent=context.ensure_traceparent(),
@@ -209,7 +210,7 @@ def _idempotency(req: falcon.asgi.Request, body: bytes) -> Idempotency | None:
         return None
     # A user's id is the same in capitals.
     digest = hashlib.blake2b(f"{req.method} {req.path.lower()}\n".encode() + body, digest_size=16).hexdigest()
-    return Idempotency("", key, digest)
+    return Idempotency(context.actor.get(), key, digest)
 
 
 def _failure(error: Exception) -> str:

@@ -2,10 +2,18 @@
 
 from pydantic import Field
 
-from runtime.settings import HttpSettings, KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings
+from runtime.settings import (
+    GuardSettings,
+    HttpSettings,
+    KafkaSettings,
+    LogSettings,
+    Port,
+    ProtocolSettings,
+    RedisSettings,
+)
 
 
-class CommandSettings(KafkaSettings, RedisSettings, LogSettings, ProtocolSettings, HttpSettings):
+class CommandSettings(KafkaSettings, GuardSettings, RedisSettings, LogSettings, ProtocolSettings, HttpSettings):
     """What the command API reads from the environment."""
 
     command_api_host: str = Field("127.0.0.1", description="Address that the command API listens on")

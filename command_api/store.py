@@ -51,8 +51,8 @@ class Store:
 
     def __init__(self, settings: CommandSettings) -> None:
         self._keys = Keys(settings.redis_key_prefix)
-        self._connection = RedisConnection(settings.redis_url, timeout_seconds=_REDIS_TIMEOUT_SECONDS)
-        self._subscriber = Redis.from_url(settings.redis_url, socket_connect_timeout=2, health_check_interval=2)
+        self._connection = RedisConnection(settings.redis_address, timeout_seconds=_REDIS_TIMEOUT_SECONDS)
+        self._subscriber = Redis.from_url(settings.redis_address, socket_connect_timeout=2, health_check_interval=2)
         self._process = new_event_id()
         self._live: LivePointer | None = None
         self._log_id = ""
@@ -287,7 +287,7 @@ async def check_redis(settings: CommandSettings) -> None:
     Raises:
         StartupError: it does not answer in time, or it would evict.
     """
-    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=2, socket_timeout=2)
+    redis = Redis.from_url(settings.redis_address, socket_connect_timeout=2, socket_timeout=2)
     try:
         policy = await _eviction_policy(redis, settings.startup_wait_seconds)
     finally:

@@ -1,4 +1,4 @@
-"""The command line: `python -m devstack run|status|stop|reset`."""
+"""The command line: `python -m devstack run|status|stop|reset|token`."""
 
 import argparse
 import sys
@@ -22,6 +22,10 @@ def main(arguments: Sequence[str] | None = None, apps: Sequence[App] = APPS) -> 
     status.add_argument("--json", action="store_true", help='print {"processes": [{"name", "pid", "url"}, ...]}')
     commands.add_parser("stop", help="stop a running stack and wait for its end")
     commands.add_parser("reset", help="stop, and delete data and logs; downloads stay")
+    token = commands.add_parser("token", help="print a token for a stack that runs with AUTH=on")
+    token.add_argument("--scope", nargs="+", action="extend", required=True, help="what it allows, such as users:read")
+    token.add_argument("--subject", default="developer", help="whose it is: the `actor` of what is written with it")
+    token.add_argument("--seconds", type=int, default=3600, help="how long it is valid; default: an hour")
     asked = parser.parse_args(arguments)
     try:
         return _do(asked, apps)
@@ -41,6 +45,11 @@ def _do(asked: argparse.Namespace, apps: Sequence[App]) -> int:
             control.stop(found)
         case "reset":
             control.reset(found)
+        case "token":
+            from devstack.tokens import Issuer
+
+            issuer = Issuer(found.directory)
+            print(issuer.token(asked.scope, subject=asked.subject, seconds=asked.seconds, environ=found.environ))
         case _:
             from devstack.run import run  # needs the packages of the lock, the others do not
 

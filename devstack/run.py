@@ -14,6 +14,7 @@ from devstack.settings import Settings
 from devstack.state import Lock, StateFile, without_password
 from devstack.supervisor import Post, Supervisor
 from devstack.table import DEFAULTS, App, AppProcess
+from devstack.tokens import Issuer
 
 _TRY = """\
 Try:  curl -i {url}/users -H 'Content-Type: application/json' \\
@@ -144,7 +145,15 @@ def _plan(settings: Settings, apps: Sequence[App]) -> _Plan:
         redis = RedisServer(settings.directory / "redis", port=settings.redis_port, log=log / "redis.log")
         url = redis.url
         ports.append(("REDIS_PORT", host, redis.port))
-    environ = DEFAULTS | dict(settings.environ) | {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "REDIS_URL": url}
+    issuer = Issuer(settings.directory)
+    if settings.environ.get("AUTH") == "on":
+        issuer.prepare()
+    environ = (
+        DEFAULTS
+        | issuer.settings(settings.environ)
+        | dict(settings.environ)
+        | {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "REDIS_URL": url}
+    )
     processes = [AppProcess(app, log / f"{app.name}.log", environ) for app in apps]
     ports += [(f"{process.app.prefix}_PORT", process.host, process.port) for process in processes]
     return _Plan(kafka, redis, processes, ports)

@@ -12,7 +12,13 @@ from devstack import settings
 from devstack.process import ManagedProcess
 
 # One node holds one copy of everything. Whatever the user sets wins.
-DEFAULTS = {"KAFKA_PARTITIONS": "4", "KAFKA_REPLICATION_FACTOR": "1", "KAFKA_MIN_INSYNC_REPLICAS": "1"}
+# Everything listens on loopback, so no token is asked for.
+DEFAULTS = {
+    "KAFKA_PARTITIONS": "4",
+    "KAFKA_REPLICATION_FACTOR": "1",
+    "KAFKA_MIN_INSYNC_REPLICAS": "1",
+    "AUTH": "off",
+}
 _PROBE_SECONDS = 2
 # No proxy of the environment stands between this machine and itself.
 _opener = build_opener(ProxyHandler({}))

@@ -42,7 +42,7 @@ class QuarantineStore:
     """Reads the quarantine of the live generation; changes nothing."""
 
     def __init__(self, settings: ProjectorSettings) -> None:
-        self._redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+        self._redis = Redis.from_url(settings.redis_address, socket_timeout=5, socket_connect_timeout=2)
         self._keys = Keys(settings.redis_key_prefix)
 
     def live(self) -> LivePointer:

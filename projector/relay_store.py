@@ -28,7 +28,7 @@ class RelayStore:
 
     def __init__(self, settings: RelaySettings, log_id: str) -> None:
         self._redis = Redis.from_url(
-            settings.redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+            settings.redis_address, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
         )
         self._keys = Keys(settings.redis_key_prefix)
         self._log_id = log_id

@@ -39,7 +39,7 @@ class ReadModelStore:
     def __init__(self, settings: ProjectorSettings) -> None:
         # A call that failed is never repeated by the client: the projector goes back to the checkpoint instead.
         self._redis = Redis.from_url(
-            settings.redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+            settings.redis_address, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
         )
         self.keys = Keys(settings.redis_key_prefix)
 

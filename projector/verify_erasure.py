@@ -142,7 +142,7 @@ def traces_in_redis(settings: ProjectorSettings, user_id: str, needles: Needles)
     Raises:
         RedisError: Redis does not answer.
     """
-    with Redis.from_url(settings.redis_url, socket_timeout=30, socket_connect_timeout=2) as redis:
+    with Redis.from_url(settings.redis_address, socket_timeout=30, socket_connect_timeout=2) as redis:
         for key in redis.scan_iter(f"{settings.redis_key_prefix}:*", count=_SCAN):
             read = _READERS.get(kind := redis.type(key).decode())
             if read is None:

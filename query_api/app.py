@@ -17,6 +17,7 @@ from query_api.redis_changes import RedisChanges
 from query_api.redis_directory import RedisDirectory
 from query_api.settings import QuerySettings
 from query_api.users import USER_PATH, UserResource
+from runtime.guards import guards_of
 from runtime.http import App, DrainHook, Hook, create_falcon_app
 from runtime.redis_connection import RedisConnection
 
@@ -27,7 +28,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
     on_shutdown: list[Hook] = []
     on_drain: list[DrainHook] = []
     if directory is None:
-        redis = RedisConnection(settings.redis_url)
+        redis = RedisConnection(settings.redis_address)
         on_startup.append(redis.start)
         on_shutdown.append(redis.close)
         directory = RedisDirectory(redis, settings.redis_key_prefix)
@@ -50,6 +51,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
         document(),
         name="query-api",
         checks={"read-models": directory.not_ready_because},
+        guards=guards_of(settings),
         access_log=settings.access_log,
         on_startup=on_startup,
         on_shutdown=on_shutdown,

@@ -1,6 +1,8 @@
 """The resource of the change feed."""
 
 import asyncio
+import time
+from math import inf
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -8,13 +10,14 @@ import falcon.asgi
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from query_api.change_client import Wanted
+from query_api.change_client import ChangeClient, Wanted
 from query_api.change_feed import ChangeFeed
 from query_api.change_log import LostBecause
 from query_api.change_messages import MEDIA_TYPE, RESET
 from query_api.parameters import read_user_id
 from query_api.query_strings import Readers, read_all
 from read_models.feed import FeedPosition, InvalidFeedPosition
+from runtime import context
 from runtime.observation import Request
 from runtime.openapi import Header, Operation, Parameter, Response
 from runtime.problems import FieldError, Problem
@@ -162,14 +165,23 @@ class ChangesResource:
         # The server does not tell a response that the client has gone, nor end one that nobody takes any more.
         gone = asyncio.create_task(req.disconnected())
         gone.add_done_callback(lambda _: client.end())
+        access = _end_with_access(client)
 
         def leave(_: object) -> None:
             gone.cancel()
+            if access is not None:
+                access.cancel()
             self._feed.disconnect(client)
 
         if (request := asyncio.current_task()) is not None:
             request.add_done_callback(leave)
         resp.stream = client.messages()
+
+
+def _end_with_access(client: ChangeClient) -> asyncio.TimerHandle | None:
+    """Let nobody follow the changes for longer than the token allows; the client comes again with a new one."""
+    ends = context.access_ends.get()
+    return None if ends == inf else asyncio.get_running_loop().call_later(max(0.0, ends - time.time()), client.end)
 
 
 def _types(text: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Literal, get_args
+from urllib.parse import quote
 
 from read_models.ids import raw_id
 from user_directory_events import UniqueField
@@ -55,7 +56,7 @@ class Keys:
 
     def reserved_idempotency(self, actor: str, key: str) -> str:
         """Name the string of the event that holds an idempotency key."""
-        return f"{self.prefix}:reserved:idempotency:{actor}:{key}"
+        return f"{self.prefix}:reserved:idempotency:{quote(actor, safe='')}:{key}"
 
     @property
     def wake(self) -> str:
@@ -101,7 +102,8 @@ class GenerationKeys:
 
     def idempotency(self, actor: str, key: str) -> str:
         """Name the string of the outcome of an idempotency key, see `IdempotentOutcome`; expires."""
-        return f"{self.prefix}:idempotency:{actor}:{key}"
+        # Quoted: an actor with a colon must not be able to name another one's keys.
+        return f"{self.prefix}:idempotency:{quote(actor, safe='')}:{key}"
 
     def changes(self, partition: int) -> str:
         """Name the stream of a partition's newest accepted events, `<offset>-1` each, see `FeedEntry`."""

@@ -2,6 +2,7 @@
 
 import re
 from contextvars import ContextVar
+from math import inf
 from random import SystemRandom
 from typing import Final
 
@@ -10,6 +11,9 @@ from uuid_utils import uuid7
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 traceparent: Final[ContextVar[str]] = ContextVar("traceparent", default="")
 correlation_id: Final[ContextVar[str]] = ContextVar("correlation_id", default="")
+actor: Final[ContextVar[str]] = ContextVar("actor", default="")
+access_ends: Final[ContextVar[float]] = ContextVar("access_ends", default=inf)
+"""When the caller's token expires, in seconds since 1970: for answers that would go on for ever."""
 
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?"

@@ -11,6 +11,8 @@ import falcon.routing
 import orjson
 
 from runtime import docs_page, health, logs, problems, startup
+from runtime.access_schema import secured
+from runtime.guards import NO_GUARDS, Guards
 from runtime.observation import Observation, Request
 from runtime.uvicorn_protocol import DRAIN_HOOKS
 
@@ -27,6 +29,7 @@ def create_falcon_app(
     *,
     name: str,
     checks: Mapping[str, health.AsyncCheck],
+    guards: Guards = NO_GUARDS,
     access_log: bool = False,
     on_startup: Sequence[Hook] = (),
     on_shutdown: Sequence[Hook] = (),
@@ -40,14 +43,19 @@ def create_falcon_app(
     request an id, a trace, metrics and, with `access_log`, a log line; answers failures with problem documents.
     `on_startup` runs before the first request and may raise StartupError; `on_shutdown` runs after the last one, in
     reverse order. `on_drain` runs when the server begins to stop, for answers that have no end of their own; it may run
-    more than once. `other_media_types` names the paths that answer with something else than JSON.
+    more than once. `other_media_types` names the paths that answer with something else than JSON. `guards` decide who
+    is let in; without any everybody is.
     """
     media_types = {"/metrics": _METRICS_TYPE, **docs_page.MEDIA_TYPES, **(other_media_types or {})}
     logged = access_log and logging.getLogger(_ACCESS_LOGGER).isEnabledFor(logging.INFO)
     observation = Observation(media_types, logs.line_writer(_ACCESS_LOGGER) if logged else None)
+    if guards.access is not None:
+        openapi = secured(openapi)
+        checks = {**checks, "token-keys": guards.access.keys.not_ready_because}
+    on_startup, on_shutdown = [*guards.on_startup, *on_startup], [*guards.on_shutdown, *on_shutdown]
     app: App = falcon.asgi.App(
         request_type=Request,
-        middleware=[observation, _Lifespan(on_startup, on_shutdown, on_drain)],
+        middleware=[observation, *guards.middleware, _Lifespan(on_startup, on_shutdown, on_drain)],
         router=_Router(),
     )
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(orjson.dumps, orjson.loads)

@@ -1,5 +1,6 @@
 """Read request bodies: bounded, of the right media type, strict JSON, validated, each fault with its place."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
@@ -13,6 +14,7 @@ from runtime.faults import describe
 from runtime.problems import FieldError, Problem
 
 MAX_DEPTH: Final = 32
+BODY_SECONDS: Final = 30.0
 MAX_ERRORS: Final = 50
 # Longer names are the client's own nonsense and are not sent back to it.
 MAX_POINTER: Final = 256
@@ -88,13 +90,19 @@ async def read_body(req: falcon.asgi.Request, limit: int, content_types: Sequenc
     When the answer is 413 the server reads and drops what the client still sends, so the client gets the answer.
 
     Raises:
-        Problem: `unsupported-media-type`, `body-too-large`, or `malformed-json` for a body shorter than announced.
+        Problem: `unsupported-media-type`, `body-too-large`, `request-timeout`, or `malformed-json` for a body shorter
+            than announced.
     """
     check_content_type(req, content_types)
     length = req.content_length
     if length is not None and length > limit:
         raise _too_large(limit)
-    raw: bytes = await req.stream.read(limit + 1)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            raw: bytes = await req.stream.read(limit + 1)
+    except TimeoutError:
+        detail = f"The body did not arrive within {BODY_SECONDS:g} seconds."
+        raise Problem("request-timeout", detail, headers={"Connection": "close"}) from None
     if len(raw) > limit:
         raise _too_large(limit)
     if length is not None and len(raw) != length:

@@ -1,5 +1,6 @@
 """Connecting to Kafka: the options that all clients share, and waiting for it when a process starts."""
 
+import os
 import socket
 import time
 from typing import Any
@@ -23,7 +24,36 @@ def options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
         "bootstrap_timeout_ms": _BOOTSTRAP_MS,
         # The default grows to half a minute, for which a recovered broker would be ignored.
         "reconnect_backoff_max_ms": _RECONNECT_MAX_MS,
+        **security(settings),
     }
+
+
+def security(settings: KafkaSettings) -> dict[str, Any]:
+    """Return how every client encrypts what it says, and shows who it is.
+
+    Raises:
+        StartupError: a file or a name that is needed is missing.
+    """
+    protocol = settings.kafka_security_protocol
+    found: dict[str, Any] = {"security_protocol": protocol}
+    if protocol.endswith("SSL"):
+        files = ("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+        named = {name.removeprefix("kafka_"): path for name in files if (path := getattr(settings, name)) is not None}
+        for name, path in named.items():
+            if not os.access(path, os.R_OK):
+                raise StartupError(f"KAFKA_{name.upper()} {path} cannot be read: name a PEM file or unset it")
+        found |= named
+    if protocol.startswith("SASL"):
+        if settings.kafka_sasl_username is None or settings.kafka_sasl_password is None:
+            raise StartupError(
+                f"KAFKA_SECURITY_PROTOCOL={protocol} needs a name: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+            )
+        found |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
+        }
+    return found
 
 
 def listens(settings: KafkaSettings) -> bool:

@@ -44,6 +44,22 @@ HTTP_REQUESTS_IN_FLIGHT: Final = _gauge(
     "http_requests_in_flight", "Requests that have no answer yet.", workers="livesum"
 )
 
+# Access.
+ACCESS_REFUSALS: Final = _counter(
+    "access_refusals_total",
+    "Requests that were not let in by reason: missing, repeated, malformed, algorithm, key, signature, expired, "
+    "claims, scope, no-keys.",
+    "reason",
+)
+TOKEN_KEY_FAILURES: Final = _counter(
+    "token_key_failures_total", "Times that the keys of the tokens could not be read; those read before are kept."
+)
+
+RATE_LIMITED: Final = _counter("rate_limited_total", "Requests refused for a rate limit: subject, address.", "limit")
+RATE_LIMIT_FAILURES: Final = _counter(
+    "rate_limit_failures_total", "Requests let pass uncounted, as Redis did not answer."
+)
+
 # Command API.
 WRITES: Final = _counter(
     "writes_total",

@@ -26,6 +26,7 @@ class ProblemType:
 
 
 _TYPES = (
+    ProblemType("malformed-request", 400, "This is no HTTP request", "What was sent is not HTTP/1.1 by RFC 9112."),
     ProblemType(
         "malformed-json",
         400,
@@ -76,6 +77,30 @@ _TYPES = (
         "The idempotency key is not valid",
         "`Idempotency-Key` has a form or a length that is not allowed.",
     ),
+    ProblemType(
+        "authorization-repeated",
+        400,
+        "There is more than one Authorization header",
+        "Send one `Authorization: Bearer <token>`.",
+    ),
+    ProblemType(
+        "token-required",
+        401,
+        "A token is required",
+        "Send `Authorization: Bearer <token>`; `WWW-Authenticate` says which scope the operation asks for.",
+    ),
+    ProblemType(
+        "invalid-token",
+        401,
+        "The token is not accepted",
+        "It has expired, is not of this directory's issuer, not for this directory, or damaged. Get a new one.",
+    ),
+    ProblemType(
+        "insufficient-scope",
+        403,
+        "The token does not allow this",
+        "The token lacks the scope that `WWW-Authenticate` names, or the operation is one that nobody may carry out.",
+    ),
     ProblemType("not-found", 404, "There is nothing here", "No operation has this path."),
     ProblemType("user-not-found", 404, "There is no such user", "No user has this id."),
     ProblemType(
@@ -93,7 +118,7 @@ _TYPES = (
         "request-timeout",
         408,
         "The client was too slow",
-        "The rest of the body did not arrive in time. What was read before is answered row by row.",
+        "The rest of the request did not arrive in time. Of an import, what was read before is answered row by row.",
     ),
     ProblemType(
         "value-taken",
@@ -112,6 +137,7 @@ _TYPES = (
         "The precondition does not hold: someone else changed the user. Read it again and decide anew.",
     ),
     ProblemType("body-too-large", 413, "The body is too large", "The body is longer than the service accepts."),
+    ProblemType("uri-too-long", 414, "The URL is too long", "A URL has at most 8,192 bytes."),
     ProblemType(
         "unsupported-media-type",
         415,
@@ -123,6 +149,19 @@ _TYPES = (
         422,
         "The idempotency key was used for another request",
         "An idempotency key stands for one request; use a fresh key for a different one.",
+    ),
+    ProblemType(
+        "too-many-requests",
+        429,
+        "Too many requests",
+        "More requests came than `RateLimit-Policy` allows; nothing was done. Try again after `Retry-After`.",
+        retry_after=1,
+    ),
+    ProblemType(
+        "headers-too-large",
+        431,
+        "The headers are too large",
+        "A request has at most 100 headers, with 32,768 bytes together.",
     ),
     ProblemType(
         "internal-error",

@@ -26,9 +26,9 @@ from uvicorn_worker import UvicornWorker
 
 from runtime import startup
 from runtime.graceful_server import FAREWELL_SECONDS, GracefulServer
+from runtime.guarded_protocol import GuardedProtocol
 from runtime.settings import HttpSettings
 from runtime.startup import StartupError
-from runtime.uvicorn_protocol import OneWriteProtocol
 
 if TYPE_CHECKING:
     from runtime.health_server import HealthServer
@@ -112,7 +112,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": OneWriteProtocol,
+        "http": GuardedProtocol,
         "ws": "none",
         "lifespan": "on",
         "interface": "asgi3",

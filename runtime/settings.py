@@ -6,9 +6,11 @@ variable, its description the documentation: docs/configuration.md is generated 
 
 import os
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, ValidationError
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runtime.faults import describe
@@ -32,9 +34,40 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _jwks_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
+        return value
+    raise ValueError("must be a URL starting with https://, or on loopback with http://")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address, as text, is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 HostPorts = Annotated[str, AfterValidator(_host_ports)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+
+
+def _networks(value: str) -> str:
+    try:
+        for one in value.split(","):
+            if one.strip():
+                ip_network(one.strip())
+    except ValueError:
+        raise ValueError("must be networks such as 10.0.0.0/8, separated by commas") from None
+    return value
+
+
+Networks = Annotated[str, AfterValidator(_networks)]
+JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
 
@@ -65,6 +98,20 @@ class KafkaSettings(Settings):
     kafka_bootstrap_servers: HostPorts = Field(
         "127.0.0.1:9092", description="Kafka brokers to ask first, `host:port`, separated by commas"
     )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT",
+        description="How to talk to the brokers: `SSL` encrypts, `SASL` shows a name and password",
+    )
+    kafka_ssl_cafile: str | None = Field(
+        None, description="PEM file of the authority that signed the brokers' certificates; unset: the public ones"
+    )
+    kafka_ssl_certfile: str | None = Field(None, description="PEM file with a certificate of our own for the brokers")
+    kafka_ssl_keyfile: str | None = Field(None, description="PEM file with its key")
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="How name and password are checked"
+    )
+    kafka_sasl_username: str | None = Field(None, description="Name at the brokers; with `SASL` it must be set")
+    kafka_sasl_password: SecretStr | None = Field(None, description="Its password; with `SASL` it must be set")
     events_topic: TopicName = Field("user-events", description="Topic that holds the log of record")
     quarantine_topic: TopicName = Field(
         "user-events.quarantine", description="Topic for records that could not be applied"
@@ -88,7 +135,22 @@ class KafkaSettings(Settings):
 class RedisSettings(Settings):
     """Where Redis is and which keys are ours."""
 
-    redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", description="Redis that holds the read models")
+    redis_url: RedisUrl = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Redis that holds the read models: `rediss://` is encrypted, `redis://NAME:PASSWORD@` an ACL user",
+    )
+    redis_ca_file: str | None = Field(
+        None, description="PEM file of the authority that signed the certificate of Redis; unset: the public ones"
+    )
+
+    @property
+    def redis_address(self) -> str:
+        """Return the URL with what redis-py has to know beside it."""
+        if self.redis_ca_file is None:
+            return self.redis_url
+        joint = "&" if "?" in self.redis_url else "?"
+        return f"{self.redis_url}{joint}ssl_ca_certs={quote(self.redis_ca_file)}"
+
     redis_key_prefix: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,64}$")] = Field(
         "user-directory", description="First part of every Redis key"
     )
@@ -128,6 +190,60 @@ class HttpSettings(Settings):
         20, ge=1, le=3600, description="Time that requests in flight have to finish after SIGTERM"
     )
     access_log: bool = Field(True, description="Whether each request is logged, at level `info`")
+
+
+class AuthSettings(Settings):
+    """Who is let in."""
+
+    auth: Literal["on", "off"] = Field(
+        "on", description="`on`: every request needs a bearer token of the issuer; `off`: anyone may do anything"
+    )
+    auth_off_on_any_address: bool = Field(
+        False, description="Whether `AUTH=off` may be served on an address that is not loopback"
+    )
+    auth_issuer: str | None = Field(None, description="`iss` of the tokens; with `AUTH=on` it must be set")
+    auth_audience: str | None = Field(
+        None, description="This directory's name in `aud` of the tokens; with `AUTH=on` it must be set"
+    )
+    auth_jwks_url: JwksUrl | None = Field(
+        None, description="URL of the issuer's keys, a JWK set; with `AUTH=on` this or `AUTH_JWKS_FILE` must be set"
+    )
+    auth_jwks_file: str | None = Field(None, description="File with the issuer's keys, a JWK set; a change is noticed")
+    auth_jwks_ca_file: str | None = Field(
+        None, description="PEM file of the authority that signed the certificate of `AUTH_JWKS_URL`, if no public one"
+    )
+    auth_jwks_refresh_seconds: float = Field(
+        300, ge=1, le=86400, description="How often the keys are fetched; a key that is gone is trusted for as long"
+    )
+    auth_leeway_seconds: int = Field(
+        30, ge=0, le=600, description="How far the issuer's clock may differ when a token's times are checked"
+    )
+
+
+class RateLimitSettings(RedisSettings):
+    """How often one caller may ask, and where callers come from."""
+
+    rate_limit_subject: int | None = Field(
+        None, ge=1, description="Requests that one subject of tokens may make in a window; unset: any number"
+    )
+    rate_limit_address: int | None = Field(
+        None, ge=1, description="Requests that may come from one address in a window; unset: any number"
+    )
+    rate_limit_window_seconds: float = Field(10, ge=1, le=3600, description="Length of the window of both limits")
+    rate_limit_redis_url: RedisUrl | None = Field(
+        None, description="Redis in which all processes count the requests; unset: `REDIS_URL`"
+    )
+    trusted_proxies: Networks = Field(
+        "", description="Networks of our own proxies, separated by commas: from these `X-Forwarded-For` is believed"
+    )
+    audit_log: bool = Field(
+        True,
+        description="Whether writes, and requests that were not let in, are logged with actor and address",
+    )
+
+
+class GuardSettings(AuthSettings, RateLimitSettings):
+    """What stands before the resources of both APIs."""
 
 
 T = TypeVar("T", bound=Settings)

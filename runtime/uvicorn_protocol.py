@@ -26,6 +26,7 @@ class OneWriteTransport:
         self._call_soon = loop.call_soon
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._ended = False
         self.is_closing = transport.is_closing  # asked on every response
 
     def write(self, data: bytes) -> None:
@@ -42,13 +43,19 @@ class OneWriteTransport:
         self._flush()
         self._transport.close()
 
+    def write_eof(self) -> None:
+        """Send what is held, then nothing more."""
+        self._flush()
+        self._transport.write_eof()
+        self._ended = True
+
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Send what is held, then hand the connection over."""
         self._flush()
         self._transport.set_protocol(protocol)
 
     def _flush(self) -> None:
-        if self._held and not self._transport.is_closing():
+        if self._held and not self._ended and not self._transport.is_closing():
             self._transport.write(b"".join(self._held))
         self._held.clear()
         self._held_bytes = 0

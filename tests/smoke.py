@@ -5,6 +5,7 @@ KILL is a shell command that takes a part away, e.g. one of several containers; 
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -23,8 +24,10 @@ class Directory:
     """A client that is as patient as the service asks: it repeats what was answered 503, under one idempotency key."""
 
     def __init__(self, writes: str, reads: str) -> None:
-        self._writes = httpx.Client(base_url=writes, timeout=15)
-        self._reads = httpx.Client(base_url=reads, timeout=15)
+        token = os.environ.get("TOKEN")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._writes = httpx.Client(base_url=writes, headers=headers, timeout=15)
+        self._reads = httpx.Client(base_url=reads, headers=headers, timeout=15)
 
     def write(self, method: str, path: str, expected: int, **request: object) -> httpx.Response:
         headers = {"Idempotency-Key": str(uuid.uuid4()), **request.pop("headers", {})}  # type: ignore[dict-item]

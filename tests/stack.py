@@ -42,6 +42,7 @@ class Stack:
             "KAFKA_REPLICATION_FACTOR": "1",
             "KAFKA_MIN_INSYNC_REPLICAS": "1",
             "DRAIN_SECONDS": "5",
+            "AUTH": "off",
             **{f"{app.prefix}_PORT": str(free_port()) for app in APPS},
             **settings,
         }

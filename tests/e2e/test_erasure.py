@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +113,17 @@ def _files_with_traces(directory: Path) -> list[str]:
     return [
         f"{path}: {spelling!r}"
         for path in directory.rglob("*")
-        if path.is_file()
+        for content in _content(path)
         for spelling in SPELLINGS
-        if spelling in path.read_bytes()
+        if spelling in content
     ]
+
+
+def _content(path: Path) -> list[bytes]:
+    # Kafka and Redis delete files while they are looked at.
+    with suppress(FileNotFoundError, IsADirectoryError):
+        return [path.read_bytes()]
+    return []
 
 
 def _load(stack: Stack, done: threading.Event) -> list[int]:

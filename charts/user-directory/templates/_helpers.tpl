@@ -90,6 +90,27 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/* Who is let in, as settings. */}}
+{{- define "user-directory.auth" -}}
+{{- with .Values.auth -}}
+{{- if not .enabled -}}
+AUTH: "off"
+AUTH_OFF_ON_ANY_ADDRESS: "true"
+{{- else if or (not .issuer) (and (not .jwksUrl) (not .jwksSecret.name)) -}}
+{{- fail "Nobody could be let in: set auth.issuer and auth.jwksUrl or auth.jwksSecret.name to those of the tokens' issuer, or auth.enabled=false to let everybody in" -}}
+{{- else -}}
+AUTH: "on"
+AUTH_ISSUER: {{ .issuer | quote }}
+AUTH_AUDIENCE: {{ .audience | quote }}
+{{- if .jwksSecret.name }}
+AUTH_JWKS_FILE: /etc/user-directory/keys/{{ .jwksSecret.key }}
+{{- else }}
+AUTH_JWKS_URL: {{ .jwksUrl | quote }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The settings that are no secrets, as YAML; `settings` wins over what the chart works out. */}}
 {{- define "user-directory.settings" -}}
 {{- $settings := dict
@@ -102,6 +123,7 @@ true
 {{- if not (include "user-directory.isSecret" (list . "REDIS_URL")) -}}
 {{- $_ := set $settings "REDIS_URL" (include "user-directory.redis" .) -}}
 {{- end -}}
+{{- $settings = mergeOverwrite $settings (include "user-directory.auth" . | fromYaml) -}}
 {{- range $name, $value := .Values.settings -}}
 {{- $_ := set $settings $name ($value | toString) -}}
 {{- end -}}

@@ -33,7 +33,7 @@ DIRECTORY.put(Gone(id=make_user(60).id, version=2))
 for recorded in record([registered(subject=EXAMPLE_USER["id"]), suspended(subject=EXAMPLE_USER["id"])], [NOW, NOW]):
     DIRECTORY.record(recorded.event, recorded.timestamp)
 CHANGES = MemoryChanges()
-APP = create_app(QuerySettings(access_log=False), DIRECTORY, CHANGES)
+APP = create_app(QuerySettings(auth="off", access_log=False), DIRECTORY, CHANGES)
 
 
 async def leaving(scope: Any, receive: Any, send: Any) -> None:

@@ -42,7 +42,7 @@ class EndlessDirectory(MemoryDirectory):
 
 @asynccontextmanager
 async def exporting(directory: MemoryDirectory) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    app = create_app(QuerySettings(access_log=False), directory)
+    app = create_app(QuerySettings(auth="off", access_log=False), directory)
     config = uvicorn.Config(app, http=OneWriteProtocol, ws="none", lifespan="off", log_config=None, access_log=False)
     config.load()
     state = ServerState()

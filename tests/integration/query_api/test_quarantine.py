@@ -41,7 +41,9 @@ async def projector(redis_url: str) -> AsyncIterator[SmallProjector]:
 @pytest.fixture
 async def client(projector: SmallProjector, redis_url: str) -> AsyncIterator[ASGIConductor]:
     """Return a client of a query API over that Redis."""
-    settings = QuerySettings(redis_url=redis_url, redis_key_prefix=projector.store.keys.prefix, access_log=False)
+    settings = QuerySettings(
+        auth="off", redis_url=redis_url, redis_key_prefix=projector.store.keys.prefix, access_log=False
+    )
     async with ASGIConductor(create_app(settings)) as conductor:
         yield conductor
 

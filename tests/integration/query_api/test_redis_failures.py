@@ -33,7 +33,7 @@ def server() -> Iterator[RedisServer]:
 
 @asynccontextmanager
 async def service(url: str, world: RedisWorld) -> AsyncIterator[ASGIConductor]:
-    settings = QuerySettings(redis_url=url, redis_key_prefix=world.keys.prefix, access_log=False)
+    settings = QuerySettings(auth="off", redis_url=url, redis_key_prefix=world.keys.prefix, access_log=False)
     async with ASGIConductor(create_app(settings)) as client:
         yield client
 

@@ -14,7 +14,7 @@ from tests.unit.command_api.memory_event_log import MemoryEventLog
 from tests.unit.command_api.memory_store import MemoryStore
 
 PARTITIONS = 3
-SETTINGS = CommandSettings(kafka_partitions=PARTITIONS, access_log=False, write_budget_seconds=0.3)
+SETTINGS = CommandSettings(auth="off", kafka_partitions=PARTITIONS, access_log=False, write_budget_seconds=0.3)
 JO = {"email": "jo@example.org", "name": {"formatted": "Jo Doe"}}
 
 

@@ -15,5 +15,5 @@ def directory() -> MemoryDirectory:
 
 @pytest.fixture
 async def client(directory: MemoryDirectory) -> AsyncIterator[ASGIConductor]:
-    async with ASGIConductor(create_app(QuerySettings(access_log=False), directory)) as conductor:
+    async with ASGIConductor(create_app(QuerySettings(auth="off", access_log=False), directory)) as conductor:
         yield conductor

@@ -25,7 +25,9 @@ def changes() -> MemoryChanges:
 
 
 def app_of(changes: MemoryChanges, **settings: Any) -> ASGIConductor:
-    return ASGIConductor(create_app(QuerySettings(access_log=False, **settings), MemoryDirectory(), changes))
+    return ASGIConductor(
+        create_app(QuerySettings(auth="off", access_log=False, **settings), MemoryDirectory(), changes)
+    )
 
 
 @pytest.fixture

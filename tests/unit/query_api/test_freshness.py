@@ -34,7 +34,9 @@ def one_user(directory: MemoryDirectory) -> None:
 
 @pytest.fixture
 async def impatient_client(directory: MemoryDirectory) -> AsyncIterator[ASGIConductor]:
-    async with ASGIConductor(create_app(QuerySettings(max_wait_seconds=0, access_log=False), directory)) as conductor:
+    async with ASGIConductor(
+        create_app(QuerySettings(auth="off", max_wait_seconds=0, access_log=False), directory)
+    ) as conductor:
         yield conductor
 
 
@@ -106,7 +108,7 @@ async def test_the_wait_is_capped(impatient_client: ASGIConductor) -> None:
 
 
 async def test_no_more_wait_at_once_than_the_process_takes_on(directory: MemoryDirectory) -> None:
-    settings = QuerySettings(max_waiting_reads=2, access_log=False)
+    settings = QuerySettings(auth="off", max_waiting_reads=2, access_log=False)
     headers = {"Consistency-Token": token(LOG_ID, 1, 42), "Prefer": "wait=20"}
     async with ASGIConductor(create_app(settings, directory)) as client:
         waiting = [asyncio.create_task(client.simulate_get(READS[0], headers=headers)) for _ in range(2)]
@@ -123,7 +125,7 @@ async def test_no_more_wait_at_once_than_the_process_takes_on(directory: MemoryD
 
 
 async def test_no_wait_is_longer_than_the_time_to_drain(directory: MemoryDirectory) -> None:
-    settings = QuerySettings(max_wait_seconds=30, drain_seconds=2, access_log=False)
+    settings = QuerySettings(auth="off", max_wait_seconds=30, drain_seconds=2, access_log=False)
     async with ASGIConductor(create_app(settings, directory)) as client:
         headers = {"Consistency-Token": token(LOG_ID, 1, 41), "Prefer": "wait=100"}
         answer = await client.simulate_get(READS[0], headers=headers)

@@ -78,7 +78,7 @@ async def get(client: ASGIConductor, url: str) -> Result:
 
 
 async def test_the_link_is_built_on_the_public_url(directory: MemoryDirectory) -> None:
-    settings = QuerySettings(access_log=False, public_url=AnyHttpUrl("https://directory.example.org/v1/"))
+    settings = QuerySettings(auth="off", access_log=False, public_url=AnyHttpUrl("https://directory.example.org/v1/"))
     async with ASGIConductor(create_app(settings, directory)) as client:
         answer = await client.simulate_get("/users", query_string="limit=1")
 

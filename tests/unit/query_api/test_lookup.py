@@ -122,7 +122,9 @@ async def test_no_more_than_a_thousand_are_looked_up(client: ASGIConductor, ids:
 async def test_a_thousand_of_the_longest_addresses_fit(directory: MemoryDirectory) -> None:
     address = "a" * 64 + "@" + ".".join(["b" * 59] * 3) + ".example"
     emails = [address.ljust(254, "x")] * MOST_KEYS
-    async with ASGIConductor(create_app(QuerySettings(max_body_bytes=1024, access_log=False), directory)) as client:
+    async with ASGIConductor(
+        create_app(QuerySettings(auth="off", max_body_bytes=1024, access_log=False), directory)
+    ) as client:
         fits = await look_up(client, {"emails": emails})
         too_large = await client.simulate_post(
             "/users/lookup", body=b" " * (LEAST_BODY_BYTES + 1), headers={"Content-Type": "application/json"}
