@@ -95,6 +95,7 @@ lock: $(VENV)/dev.stamp ## Make the lock files anew from pyproject.toml (UPGRADE
 	$(UV_LOCK) $(PROJECTS) --group devstack -c requirements/dev.txt -o requirements/devstack.txt
 	$(UV_LOCK) --group java -o requirements/java.txt
 	$(UV_LOCK) --group artefacts -c requirements/dev.txt -o requirements/artefacts.txt
+	$(UV_LOCK) --group checkov -o requirements/checkov.txt
 
 .PHONY: clean
 clean: ## Delete the virtual environment and what tools left behind; ./var stays

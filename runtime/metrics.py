@@ -27,6 +27,13 @@ def _counter(name: str, help_text: str, *labels: str) -> Counter:
     return Counter(name, help_text, labels, namespace=_NAMESPACE)
 
 
+def _beginning_at_zero(counter: Counter, *values: str) -> Counter:
+    """Give a counter of one label its known values at once: Prometheus cannot see the first step of one that begins at 1."""
+    for value in values:
+        counter.labels(value)
+    return counter
+
+
 def _gauge(name: str, help_text: str, *labels: str, workers: str = "mostrecent") -> Gauge:
     """Declare a gauge; `workers` says what several worker processes' values make together."""
     return Gauge(name, help_text, labels, namespace=_NAMESPACE, multiprocess_mode=workers)  # type: ignore[arg-type]
@@ -52,8 +59,11 @@ WRITES: Final = _counter(
     "outcome",
 )
 APPEND_DURATION: Final = _seconds("append_duration", "Time from the send of an event to Kafka's acknowledgement.")
-APPENDS: Final = _counter(
-    "appends_total", "Events sent to Kafka by outcome: acknowledged, not_sent, unknown.", "outcome"
+APPENDS: Final = _beginning_at_zero(
+    _counter("appends_total", "Events sent to Kafka by outcome: acknowledged, not_sent, unknown.", "outcome"),
+    "acknowledged",
+    "not_sent",
+    "unknown",
 )
 VERDICT_WAIT: Final = _seconds("verdict_wait", "Time from Kafka's acknowledgement to the projector's verdict.")
 RESERVATION_WAIT: Final = _seconds("reservation_wait", "Time that a write waited for another's unsettled reservation.")
@@ -85,7 +95,11 @@ DUPLICATE_EVENTS: Final = _counter(
 DOUBLE_OWNERS: Final = _gauge(
     "projector_double_owners", "Unique values that two users claim while all partitions are caught up. Must stay zero."
 )
-QUARANTINED_RECORDS: Final = _counter("projector_quarantined_records_total", "Records quarantined by reason.", "reason")
+QUARANTINED_RECORDS: Final = _beginning_at_zero(
+    _counter("projector_quarantined_records_total", "Records quarantined by reason: undecodable, unfit.", "reason"),
+    "undecodable",
+    "unfit",
+)
 BATCH_SIZE: Final = Histogram(
     "projector_batch_records",
     "Records applied to Redis in one step.",

@@ -83,7 +83,7 @@ def test_probes_ask_the_right_questions(values: Path) -> None:
 @ALL
 def test_nothing_is_killed_before_it_has_drained(values: Path) -> None:
     rendered = render(values)
-    settings = next(m for m in rendered.of("ConfigMap"))["data"]
+    settings = next(m for m in rendered.of("ConfigMap") if component(m) != "dashboard")["data"]
     for deployment in rendered.of("Deployment"):
         spec = deployment["spec"]["template"]["spec"]
         delay = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
