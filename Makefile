@@ -65,7 +65,7 @@ smoke: $(VENV)/dev.stamp ## Try a running directory: URL=http://... [READS=url] 
 	@$(PY) tests/smoke.py $(URL) $(if $(READS),--reads $(READS)) $(if $(KILL),--kill '$(KILL)')
 
 .PHONY: check-artefacts
-check-artefacts: $(VENV)/artefacts.stamp ## Check Dockerfile, compose, charts and scripts with their tools (PLANTED=1: check the checks)
+check-artefacts: $(VENV)/artefacts.stamp $(VENV)/checkov.stamp ## Check every artefact with its own tool (PLANTED=1: check the checks)
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m tests.artefacts $(if $(PLANTED),--planted)
 
 .PHONY: test-cluster
@@ -77,6 +77,22 @@ test-cluster: $(VENV)/dev.stamp ## Try the chart on the cluster of KUBECONFIG: I
 test-installer: $(VENV)/dev.stamp ## Try charts/install-helm.sh on a throw-away cluster of KUBECONFIG: CRDS=folder
 	@test -n "$(CRDS)" || { echo "name the folder of CRDs: make test-installer CRDS=folder" >&2; exit 1; }
 	@CRDS=$(CRDS) $(PY) -m pytest tests/cluster
+
+.PHONY: test-operations
+test-operations: $(VENV)/artefacts.stamp ## Try alerts, dashboard and logs with a real Prometheus and rsyslog (both on the PATH)
+	$(PY) -m pytest tests/operations
+
+.PHONY: dashboard
+dashboard: $(VENV)/artefacts.stamp ## Make Grafana's dashboard anew from dashboard/panels.py
+	$(PY) -m dashboard.build
+
+# The dev environment sleeps at night: no nodes, but the log is kept. `make cloud-up` brings back what was there.
+CLOUD = terraform -chdir=terraform/environments/dev
+.PHONY: cloud-up cloud-down
+cloud-up cloud-down: ## Wake the dev environment on Google Cloud; cloud-down: park it, without nodes (VARS=-var-file=...)
+	@command -v terraform >/dev/null || { echo "terraform is not on the PATH: install Terraform 1.7 or newer" >&2; exit 1; }
+	@test -d terraform/environments/dev/.terraform || { echo "the dev environment is not set up here: see docs/deploy.md, From an empty GCP project" >&2; exit 1; }
+	$(CLOUD) apply -input=false -auto-approve $(VARS) -var parked=$(if $(filter cloud-down,$@),true,false)
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## Measure the rates against a plain CRUD service
@@ -136,3 +152,12 @@ $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/pyvenv.cfg
 # On top of the full set, with the same versions.
 $(VENV)/artefacts.stamp: requirements/artefacts.txt $(VENV)/dev.stamp
 	$(call install,$<)
+
+# It wants older versions of what the others need, so it has an environment of its own.
+$(VENV)/checkov.stamp: requirements/checkov.txt | $(VENV)/dev.stamp
+	@echo "Installing $$(grep -c '==' $<) locked packages from $< ..."
+	@$(VENV)/bin/python -m venv $(VENV)/checkov
+	@$(VENV)/checkov/bin/python -m pip --disable-pip-version-check --no-input install --quiet --retries 2 \
+		--no-deps --require-hashes -r $<
+	@ln -sf ../checkov/bin/checkov $(VENV)/bin/checkov
+	@touch $@
