@@ -1,7 +1,6 @@
 """One check for each artefact and tool: it raises `Fault` with what the tool says, or `CannotRun` without the tool."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Terraform with its own tools, and checkov. The provider comes from the registry, or from where TF_CLI_CONFIG_FILE says."""
+"""Terraform with its own tools, and checkov. TF_CLI_CONFIG_FILE may name a provider; else it is the registry's."""
 
 import os
 import shutil
@@ -63,7 +63,9 @@ def _ready(folder: Path) -> None:
         tool(folder, "terraform", "init", "-backend=false", "-input=false", "-no-color")
     except Fault as fault:
         if "registry.terraform.io" in str(fault):
-            raise CannotRun("terraform init cannot download the provider; TF_CLI_CONFIG_FILE may name another place") from fault
+            raise CannotRun(
+                "terraform init cannot download the provider; TF_CLI_CONFIG_FILE may name another place"
+            ) from fault
         raise
 
 
