@@ -67,7 +67,12 @@ APPENDS: Final = _beginning_at_zero(
 )
 VERDICT_WAIT: Final = _seconds("verdict_wait", "Time from Kafka's acknowledgement to the projector's verdict.")
 RESERVATION_WAIT: Final = _seconds("reservation_wait", "Time that a write waited for another's unsettled reservation.")
-REDECISIONS: Final = _counter("redecisions_total", "Writes decided anew by reason: held, void, stale.", "reason")
+REDECISIONS: Final = _beginning_at_zero(
+    _counter("redecisions_total", "Writes decided anew by reason: held, void, stale.", "reason"),
+    "held",
+    "void",
+    "stale",
+)
 WRITES_IN_FLIGHT: Final = _gauge("writes_waiting", "Writes that wait for a verdict.", workers="livesum")
 
 # Query API.

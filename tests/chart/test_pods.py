@@ -178,7 +178,7 @@ def test_each_process_runs_its_own_command() -> None:
 
 @ALL
 def test_the_topics_come_first_unless_this_release_brings_what_they_need(values: Path) -> None:
-    later = values.stem in ("values-dev", "strimzi-values")
+    later = values.stem in ("values-dev", "strimzi-values", "gke-dev-values", "gke-prod-values")
     for hook in [m for m in render(values).manifests if "helm.sh/hook" in m["metadata"].get("annotations", {})]:
         annotations = hook["metadata"]["annotations"]
         assert annotations["helm.sh/hook"].startswith("post-install" if later else "pre-install")
