@@ -84,7 +84,7 @@ def test_every_query_of_the_dashboard_has_data(stack: Stack, tmp_path: Path) -> 
         }
         health = [rule["health"] for rule in _rules(prometheus)]
         assert set(health) == {"ok"}
-        assert not prometheus.firing()
+        prometheus.until(lambda: not prometheus.firing(), lambda: str(prometheus.firing()), seconds=30)
 
 
 def test_lag_a_guard_that_is_not_ready_and_a_projector_that_is_gone_raise_their_alerts(
@@ -101,7 +101,8 @@ def test_lag_a_guard_that_is_not_ready_and_a_projector_that_is_gone_raise_their_
             assert labels.items() <= prometheus.firing()[name].items()
 
         prometheus.until(lambda: len(prometheus.query("up == 1")) == 3, lambda: "not scraped", seconds=30)
-        assert not prometheus.firing()
+        # Until the first scrape nobody could be seen.
+        prometheus.until(lambda: not prometheus.firing(), lambda: str(prometheus.firing()), seconds=30)
 
         producer = KafkaProducer(bootstrap_servers=kafka_bootstrap)
         producer.send(stack.events_topic, NEWER, partition=2).get(10)
