@@ -28,7 +28,7 @@ def _counter(name: str, help_text: str, *labels: str) -> Counter:
 
 
 def _beginning_at_zero(counter: Counter, *values: str) -> Counter:
-    """Give a counter of one label its known values at once: Prometheus misses the first step of one that begins at 1."""
+    """Give a counter of one label its known values at once: Prometheus misses the first step of one from 1 on."""
     for value in values:
         counter.labels(value)
     return counter

@@ -105,7 +105,7 @@ def test_lag_a_guard_that_is_not_ready_and_a_projector_that_is_gone_raise_their_
         prometheus.until(lambda: not prometheus.firing(), lambda: str(prometheus.firing()), seconds=30)
 
         producer = KafkaProducer(bootstrap_servers=kafka_bootstrap)
-        producer.send(stack.events_topic, NEWER, partition=2).get(10)
+        producer.send(stack.events_topic, NEWER, b"newer", partition=2).get(10)
         producer.close()
         fires("UserDirectoryProjectorLags", 60, partition="2", severity="warning")
 
