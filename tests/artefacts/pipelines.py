@@ -120,7 +120,7 @@ def _references(where: Path, job: str, step: Config, resources: set[str], jobs: 
 
 def _parameters(where: Path, step: Config, task: "models.TaskConfig") -> None:
     """A parameter without a value in the task's file is one that the pipeline must give, and it may give no other."""
-    declared: Config = dict(task.params or {})
+    declared: Config = {**(task.params or {})}
     given = set(step.get("params", {}))
     if unknown := given - set(declared):
         raise Fault(f"{where}: {step['task']} knows no parameter {', '.join(sorted(unknown))}")
@@ -144,7 +144,7 @@ def _typed(step: Config) -> Any:
     if len(kinds) != 1:
         raise Fault(f"a step must be of exactly one kind: {step}")
     (kind,) = kinds
-    typed = {**step, **{hook: _typed(step[hook]) for hook in _HOOKS if hook in step}}
+    typed: Config = {**step, **{hook: _typed(step[hook]) for hook in _HOOKS if hook in step}}
     if kind in ("in_parallel", "do"):
         inner = step[kind]
         typed[kind] = (
