@@ -253,7 +253,7 @@ if wanted user-directory; then
         --set 'gatewayApi.parentRefs[0].name=platform' --set 'gatewayApi.parentRefs[0].namespace=gateway'
         --set 'gatewayApi.parentRefs[0].sectionName=https' --set "settings.PUBLIC_URL=https://directory.$domain")
     if wanted monitoring || kubectl get crd servicemonitors.monitoring.coreos.com >/dev/null 2>&1; then
-        arguments+=(--set monitoring.serviceMonitors.enabled=true --set monitoring.rules.enabled=true)
+        arguments+=(--set monitoring.serviceMonitors.enabled=true --set monitoring.rules.enabled=true --set monitoring.dashboard.enabled=true)
     fi
     ! $dev || arguments=(--values "$here/user-directory/values-dev.yaml" "${arguments[@]}")
     release user-directory user-directory "$here/user-directory" '' '' "${arguments[@]}"

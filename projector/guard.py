@@ -68,5 +68,6 @@ class EpochOpener:
         return False
 
     def abandon(self) -> None:
-        """Forget the epoch being opened: partition 0 is another process's now."""
+        """Forget the epoch being opened: partition 0, and to tell of the guard, is another process's now."""
         self._opening = None
+        metrics.GUARD_READY.set(0)

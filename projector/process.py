@@ -111,6 +111,7 @@ class Projector:
                     self._back_to_checkpoint(list(self._positions))
                 except (RedisError, KafkaError) as error:
                     log.warning("step failed", extra={"error": type(error).__name__, "reason": str(error)})
+                    metrics.GUARD_READY.set(0)  # until a step says otherwise: with Redis gone nobody is let in
                     self._back_to_checkpoint(list(self._positions))
                     time.sleep(_RETRY_AFTER_SECONDS)
         finally:
@@ -323,8 +324,9 @@ class Projector:
             caught_up = caught_up and lag == 0
             if lag is not None:
                 metrics.LAG_RECORDS.labels(str(partition)).set(lag)
-                since = self._last_projected.get(partition)
-                metrics.LAG_SECONDS.labels(str(partition)).set(time.time() - since / 1000 if lag and since else 0)
+                # A process that has projected nothing yet counts from its first look: its first record may be stuck.
+                since = self._last_projected.setdefault(partition, round(time.time() * 1000)) if lag else 0
+                metrics.LAG_SECONDS.labels(str(partition)).set(time.time() - since / 1000 if lag else 0)
         if caught_up and placed:
             # Other projectors' partitions may still be behind, so one reading is a hint; a value that stays is a fault.
             metrics.DOUBLE_OWNERS.set(self._store.conflicts(live))

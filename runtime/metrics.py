@@ -27,6 +27,13 @@ def _counter(name: str, help_text: str, *labels: str) -> Counter:
     return Counter(name, help_text, labels, namespace=_NAMESPACE)
 
 
+def _beginning_at_zero(counter: Counter, *values: str) -> Counter:
+    """Give a counter of one label its known values at once: Prometheus misses the first step of one from 1 on."""
+    for value in values:
+        counter.labels(value)
+    return counter
+
+
 def _gauge(name: str, help_text: str, *labels: str, workers: str = "mostrecent") -> Gauge:
     """Declare a gauge; `workers` says what several worker processes' values make together."""
     return Gauge(name, help_text, labels, namespace=_NAMESPACE, multiprocess_mode=workers)  # type: ignore[arg-type]
@@ -68,12 +75,20 @@ WRITES: Final = _counter(
     "outcome",
 )
 APPEND_DURATION: Final = _seconds("append_duration", "Time from the send of an event to Kafka's acknowledgement.")
-APPENDS: Final = _counter(
-    "appends_total", "Events sent to Kafka by outcome: acknowledged, not_sent, unknown.", "outcome"
+APPENDS: Final = _beginning_at_zero(
+    _counter("appends_total", "Events sent to Kafka by outcome: acknowledged, not_sent, unknown.", "outcome"),
+    "acknowledged",
+    "not_sent",
+    "unknown",
 )
 VERDICT_WAIT: Final = _seconds("verdict_wait", "Time from Kafka's acknowledgement to the projector's verdict.")
 RESERVATION_WAIT: Final = _seconds("reservation_wait", "Time that a write waited for another's unsettled reservation.")
-REDECISIONS: Final = _counter("redecisions_total", "Writes decided anew by reason: held, void, stale.", "reason")
+REDECISIONS: Final = _beginning_at_zero(
+    _counter("redecisions_total", "Writes decided anew by reason: held, void, stale.", "reason"),
+    "held",
+    "void",
+    "stale",
+)
 WRITES_IN_FLIGHT: Final = _gauge("writes_waiting", "Writes that wait for a verdict.", workers="livesum")
 
 # Query API.
@@ -101,10 +116,15 @@ DUPLICATE_EVENTS: Final = _counter(
 DOUBLE_OWNERS: Final = _gauge(
     "projector_double_owners", "Unique values that two users claim while all partitions are caught up. Must stay zero."
 )
-QUARANTINED_RECORDS: Final = _counter(
-    "projector_quarantined_records_total",
-    "Records quarantined by reason: undecodable; unfit, so its user is parked; waiting behind such an event.",
-    "reason",
+QUARANTINED_RECORDS: Final = _beginning_at_zero(
+    _counter(
+        "projector_quarantined_records_total",
+        "Records quarantined by reason: undecodable; unfit, so its user is parked; waiting behind such an event.",
+        "reason",
+    ),
+    "undecodable",
+    "unfit",
+    "waiting",
 )
 PARKED_USERS: Final = _gauge("projector_parked_users", "Users whose documents wait in quarantine for an operator.")
 BATCH_SIZE: Final = Histogram(

@@ -13,8 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.artefacts.checks import CHECKS, CannotRun, Fault
+from tests.artefacts.checks import CHECKS
 from tests.artefacts.mistakes import MISTAKES
+from tests.artefacts.tools import CannotRun, Fault
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,7 +1,6 @@
 """One check for each artefact and tool: it raises `Fault` with what the tool says, or `CannotRun` without the tool."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,9 @@ from typing import Any, Final
 
 import yaml
 from kubernetes_validate import SchemaNotFoundError, ValidationError, utils, validate
+
+from tests.artefacts import pipelines, provisioning
+from tests.artefacts.tools import CannotRun, Fault, files, tool
 
 DCLINT: Final = "dclint@3.1.0"
 VERSIONS: Final = list(dict.fromkeys(utils.major_minor(version) for version in utils.all_versions()))[-3:]
@@ -36,14 +38,6 @@ _NAME_OF_A_SECRET: Final = r"(?:existingSecret|passwordKey|[sS]ecretName|SecretK
 _SHFMT: Final = ("-d", "-i", "4", "-ci")
 
 
-class Fault(Exception):
-    """What the tool says."""
-
-
-class CannotRun(Exception):
-    """A tool is missing; the text says which and where from."""
-
-
 @dataclass(frozen=True)
 class Check:
     """A check of the project in a folder."""
@@ -54,7 +48,7 @@ class Check:
 
 def dockerfile(root: Path) -> str:
     """Lint the Dockerfile with hadolint."""
-    _tool(root, "hadolint", "--config", ".hadolint.yaml", "Dockerfile")
+    tool(root, "hadolint", "--config", ".hadolint.yaml", "Dockerfile")
     return "Dockerfile"
 
 
@@ -65,37 +59,37 @@ def compose(root: Path) -> str:
     )
     if not plugin or plugin.returncode != 0:
         raise CannotRun("docker with its compose plugin is not on the PATH")
-    _tool(root, "docker", "compose", "--file", "docker-compose.yml", "config", "--quiet")
+    tool(root, "docker", "compose", "--file", "docker-compose.yml", "config", "--quiet")
     return "docker-compose.yml"
 
 
 def compose_lint(root: Path) -> str:
     """Lint the compose file with dclint."""
-    _tool(root, "npx", "--yes", DCLINT, "--config", ".dclintrc.json", "--max-warnings", "0", "docker-compose.yml")
+    tool(root, "npx", "--yes", DCLINT, "--config", ".dclintrc.json", "--max-warnings", "0", "docker-compose.yml")
     return "docker-compose.yml"
 
 
 def shell(root: Path) -> str:
     """Check every shell script with shellcheck and shfmt."""
-    scripts = [path for pattern in _SHELL for path in _files(root, pattern)]
-    _tool(root, "shellcheck", "--severity=style", *scripts)
-    _tool(root, "shfmt", *_SHFMT, *scripts)
+    scripts = [path for pattern in _SHELL for path in files(root, pattern)]
+    tool(root, "shellcheck", "--severity=style", *scripts)
+    tool(root, "shfmt", *_SHFMT, *scripts)
     return f"{len(scripts)} scripts"
 
 
 def yaml_files(root: Path) -> str:
     """Lint every YAML file with yamllint."""
-    found = [path for pattern in ("*.yaml", "*.yml", ".yamllint") for path in _files(root, pattern)]
-    _tool(root, "yamllint", "--strict", *found)
+    found = [path for pattern in ("*.yaml", "*.yml", ".yamllint") for path in files(root, pattern)]
+    tool(root, "yamllint", "--strict", *found)
     return f"{len(found)} files"
 
 
 def secrets(root: Path) -> str:
     """Look for secrets in everything that describes a deployment."""
     found = [
-        p for p in _files(root, "*") if p.startswith(("charts/", "docker")) or p in ("Dockerfile", "docs/deploy.md")
+        p for p in files(root, "*") if p.startswith(("charts/", "docker")) or p in ("Dockerfile", "docs/deploy.md")
     ]
-    _tool(root, "detect-secrets-hook", "--no-verify", "--exclude-lines", _NAME_OF_A_SECRET, *found)
+    tool(root, "detect-secrets-hook", "--no-verify", "--exclude-lines", _NAME_OF_A_SECRET, *found)
     return f"{len(found)} files"
 
 
@@ -103,7 +97,7 @@ def charts_lint(root: Path) -> str:
     """Lint the charts with every values file."""
     count = 0
     for chart, values in _installs(root):
-        _tool(root, "helm", "lint", "--strict", f"charts/{chart}", "--values", str(values))
+        tool(root, "helm", "lint", "--strict", f"charts/{chart}", "--values", str(values))
         count += 1
     return f"{count} values files"
 
@@ -114,7 +108,7 @@ def charts_schemas(root: Path) -> str:
     for chart, values in _installs(root):
         where = f"charts/{chart} with {values.name}"
         for manifest in yaml.safe_load_all(
-            _tool(root, "helm", "template", "ud", f"charts/{chart}", "--values", str(values))
+            tool(root, "helm", "template", "ud", f"charts/{chart}", "--values", str(values))
         ):
             if manifest is None:
                 continue
@@ -130,18 +124,26 @@ def charts_tests(root: Path) -> str:
     """Test what the charts render."""
     if not shutil.which("helm"):
         raise CannotRun("helm is not on the PATH")
-    out = _tool(root, sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/chart")
+    out = tool(root, sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/chart")
     return out.strip().splitlines()[-1]
 
 
-def alerts(root: Path) -> str:
-    """Check the alerts with promtool, as they are and as the chart renders them."""
-    _tool(root, "promtool", "check", "rules", "charts/user-directory/files/alerts.yaml")
+def rules(root: Path) -> str:
+    """Check the rules with promtool, as they are and as the chart renders them, and run the alerts' unit tests."""
+    tool(root, "promtool", "check", "rules", *files(root, "charts/user-directory/files/*.yaml"))
     values = "charts/user-directory/ci/gateway-values.yaml"
-    rendered = _tool(root, "helm", "template", "ud", "charts/user-directory", "--values", values)
-    (rules,) = [m["spec"] for m in yaml.safe_load_all(rendered) if m and m["kind"] == "PrometheusRule"]
-    _tool(root, "promtool", "check", "rules", "/dev/stdin", stdin=json.dumps(rules))
-    return f"{len(rules['groups'][0]['rules'])} alerts"
+    rendered = tool(root, "helm", "template", "ud", "charts/user-directory", "--values", values)
+    (spec,) = [m["spec"] for m in yaml.safe_load_all(rendered) if m and m["kind"] == "PrometheusRule"]
+    tool(root, "promtool", "check", "rules", "/dev/stdin", stdin=json.dumps(spec))
+    tool(root, "promtool", "check", "config", "--syntax-only", "docker/prometheus.yml")
+    tool(root, "promtool", "test", "rules", *files(root, "tests/monitoring/alerts/*.yaml"))
+    return f"{sum(len(group['rules']) for group in spec['groups'])} rules"
+
+
+def monitoring(root: Path) -> str:
+    """Test that rules and dashboard ask for what there is, and that the dashboard is the generated one."""
+    out = tool(root, sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/monitoring")
+    return out.strip().splitlines()[-1]
 
 
 CHECKS: Final = (
@@ -154,7 +156,13 @@ CHECKS: Final = (
     Check("charts: helm lint", charts_lint),
     Check("charts: Kubernetes schemas", charts_schemas),
     Check("charts: tests", charts_tests),
-    Check("alerts: promtool", alerts),
+    Check("rules: promtool", rules),
+    Check("rules, dashboard: tests", monitoring),
+    Check("Terraform: fmt, validate", provisioning.validate),
+    Check("Terraform: test", provisioning.test),
+    Check("Terraform: checkov", provisioning.checkov),
+    Check("Concourse: pipelines and tasks", pipelines.concourse),
+    Check("Sonar: properties", pipelines.sonar),
 )
 
 
@@ -180,19 +188,3 @@ def _installs(root: Path) -> Iterator[tuple[str, Path]]:
             raise Fault(f"charts/{chart} has no values files to be installed with")
         for values in found:
             yield chart, values.relative_to(root)
-
-
-def _files(root: Path, pattern: str) -> list[str]:
-    """Return the project's files of a pattern, those that git does not know yet too."""
-    listed = _tool(root, "git", "ls-files", "--cached", "--others", "--exclude-standard", "--", pattern).splitlines()
-    return sorted(path for path in listed if (root / path).is_file())
-
-
-def _tool(root: Path, *command: str, stdin: str | None = None) -> str:
-    if not shutil.which(command[0]):
-        raise CannotRun(f"{command[0]} is not on the PATH")
-    environ = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'events'}"}
-    done = subprocess.run(command, cwd=root, input=stdin, capture_output=True, text=True, env=environ, check=False)
-    if done.returncode != 0:
-        raise Fault(f"{done.stdout}{done.stderr}".strip()[-3000:])
-    return done.stdout

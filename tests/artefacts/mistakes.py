@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Final
 
 _DEPLOYMENTS: Final = "charts/user-directory/templates/deployments.yaml"
+_ALERTS: Final = "charts/user-directory/files/alerts.yaml"
+_CLUSTER: Final = "terraform/modules/cluster/main.tf"
+_DASHBOARD: Final = "charts/user-directory/files/dashboard.json"
 _POLICIES: Final = "charts/user-directory/templates/networkpolicies.yaml"
 
 
@@ -77,12 +80,52 @@ MISTAKES: Final = (
     ),
     Mistake("charts: tests", "charts/user-directory/values.yaml", "preStopSeconds: 5", "preStopSeconds: 6", "readme"),
     Mistake(
-        "charts: tests",
-        "charts/user-directory/files/alerts.yaml",
-        "user_directory_verdict_wait_seconds_bucket",
-        "user_directory_verdict_seconds_bucket",
-        "metrics_and_labels",
+        "charts: tests", "charts/user-directory/templates/monitoring.yaml", "namespace=%q,job", "job", "namespace_alone"
     ),
-    Mistake("charts: tests", "charts/user-directory/files/alerts.yaml", "/users/{user_id}", "/users/{id}", "routes"),
-    Mistake("alerts: promtool", "charts/user-directory/files/alerts.yaml", "[5m]", "[5minutes]", "bad"),
+    Mistake("rules: promtool", _ALERTS, "[5m]", "[5minutes]", "bad"),
+    Mistake("rules: promtool", _ALERTS, "> 14.4 * 0.001", "> 14.4 * 0.01", "UserDirectoryRequestsFail"),
+    Mistake(
+        "rules: promtool", _ALERTS, 'guard_ready{job="projector"}) == 0', 'guard_ready{job="projector"}) > 0', "ShutOut"
+    ),
+    Mistake("rules: promtool", "docker/prometheus.yml", "dns_sd_configs", "dns_configs", "dns_configs"),
+    Mistake("rules, dashboard: tests", _ALERTS, "verdict_wait_seconds_bucket", "verdict_seconds_bucket", "known"),
+    Mistake("rules, dashboard: tests", "docs/runbook.md", "## UserDirectoryApiGone", "## ApiGone", "runbook"),
+    Mistake("rules, dashboard: tests", _DASHBOARD, "sum by (", "sum for (", "dashboard"),
+    Mistake(
+        "rules, dashboard: tests", "dashboard/panels.py", "redecisions_total", "redecision_total", "run make dashboard"
+    ),
+    Mistake(
+        "Terraform: fmt, validate", _CLUSTER, "enable_private_nodes    = true", "enable_private_node = true", "enable"
+    ),
+    Mistake("Terraform: fmt, validate", _CLUSTER, "release_channel {", "release_chanel {", "release_chanel"),
+    Mistake(
+        "Terraform: test", _CLUSTER, "enable_private_endpoint = true", "enable_private_endpoint = false", "endpoint"
+    ),
+    Mistake("Terraform: test", "terraform/modules/cache/main.tf", '"noeviction"', '"allkeys-lru"', "evict"),
+    Mistake("Terraform: test", "terraform/modules/log/main.tf", "prevent_destroy = true", "", "prevent_destroy"),
+    Mistake(
+        "Terraform: test", "charts/user-directory/ci/gke-dev-values.yaml", "partitions: 12", "partitions: 4", "gke-dev"
+    ),
+    Mistake("Terraform: checkov", "terraform/state/main.tf", '"enforced"', '"inherited"', "CKV_GCP_114"),
+    Mistake(
+        "Concourse: pipelines and tasks", "concourse/ci.yml", "        trigger: true", "        triger: true", "triger"
+    ),
+    Mistake("Concourse: pipelines and tasks", "concourse/cd.yml", "passed: [check]", "passed: [checks]", "no job"),
+    Mistake("Concourse: pipelines and tasks", "concourse/tasks/unit.yml", "args: [unit]", "args: [units]", "target"),
+    Mistake("Concourse: pipelines and tasks", "concourse/ci.yml", ", SONAR_TOKEN: ((sonar_token))", "", "SONAR_TOKEN"),
+    Mistake(
+        "Sonar: properties",
+        "sonar-project.properties",
+        "sonar.sources=command_api",
+        "sonar.sources=commands",
+        "commands",
+    ),
+    Mistake(
+        "Sonar: properties",
+        "sonar-project.properties",
+        "python.coverage.reportPaths",
+        "python.coverage.reportPath",
+        "no such key",
+    ),
+    Mistake("Sonar: properties", "sonar-project.properties", "build/coverage.xml", "build/cover.xml", "no target"),
 )

@@ -5,6 +5,7 @@ import pytest
 from projector.guard import EpochOpener
 from read_models.projector_calls import Declared, GuardState
 from read_models.records import LivePointer
+from runtime import metrics
 
 LIVE = LivePointer(1, "log", complete=False)
 
@@ -150,3 +151,14 @@ def test_who_lost_partition_0_declares_nothing(opener: EpochOpener, store: Store
 
     assert store.seen == []
     assert len(set(appended)) == 2
+
+
+def test_who_lost_partition_0_tells_no_more_that_writes_are_let_in(opener: EpochOpener, store: Store) -> None:
+    store.open_guard("of another process")
+    store.ready = True
+    opener.step(LIVE, confirmed)
+    assert metrics.GUARD_READY._value.get() == 1
+
+    opener.abandon()
+
+    assert metrics.GUARD_READY._value.get() == 0
