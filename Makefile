@@ -50,6 +50,11 @@ check: $(VENV)/dev.stamp ## Format, lint, types, import rules, unit and property
 test: $(VENV)/dev.stamp ## Every test, against real Kafka and Redis
 	$(PY) -m pytest
 
+.PHONY: test-faults
+test-faults: $(VENV)/dev.stamp ## Break the product at random and judge it by its history: SEED=n MINUTES=m [BROKERS=3]
+	@$(PY) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(BROKERS),--brokers $(BROKERS))
+
 # Another image: make image IMAGE=registry.example.org/user-directory:1.2.3 BASE_IMAGE=python:3.13-slim@sha256:...
 IMAGE ?= user-directory:dev
 .PHONY: image
