@@ -70,7 +70,7 @@ async def run(
             async with asyncio.TaskGroup() as group:
                 for client in clients:
                     group.create_task(Workload(client).run(over))
-                for kinds, rest in ((process_faults(), 0.7), (store_faults(scale.brokers), 2.0)):
+                for kinds, rest in ((process_faults(), 0.7), (store_faults(scale.brokers), 3.0)):
                     nemesis = Nemesis(system, kinds, Random(random.getrandbits(64)), recorder, rest)
                     group.create_task(nemesis.run(over))
             await system.heal()

@@ -14,7 +14,7 @@ _WANTED_USERS = 24
 _KEY_SHARE, _IF_MATCH_SHARE, _TOKEN_SHARE, _REPEAT_SHARE = 0.5, 0.4, 0.7, 0.1
 _MORE_ATTEMPTS = 3
 _LONGEST_THOUGHT_SECONDS = 0.15
-_RETRY_AFTER_SECONDS = 0.3
+_LONGEST_BACK_OFF_SECONDS = 0.6
 
 _tags = itertools.count(1)
 
@@ -101,14 +101,20 @@ class Workload:
         if action not in ("register", "register_as") and self._random.random() < _IF_MATCH_SHARE:
             document = self._known.users.get(user or "")
             if_match = document["version"] if document else self._random.randint(1, 5)
-        answer = await self._client.write(action, user, fields=fields, if_match=if_match, key=key)
+        answer = await self._send(action, user, fields, if_match, key)
         for _ in range(_MORE_ATTEMPTS if key else 0):
             open_still = answer.status in (None, 202, 503)
             if not open_still and self._random.random() > _REPEAT_SHARE:
                 break
-            if open_still:
-                await asyncio.sleep(self._random.uniform(0, _RETRY_AFTER_SECONDS))
-            answer = await self._client.write(action, user, fields=fields, if_match=if_match, key=key)
+            answer = await self._send(action, user, fields, if_match, key)
+        return answer
+
+    async def _send(
+        self, action: str, user: str | None, fields: dict[str, str] | None, if_match: int | None, key: str | None
+    ) -> Operation:
+        answer = await self._client.write(action, user, fields=fields, if_match=if_match, key=key)
+        if answer.status in (None, 503):
+            await asyncio.sleep(self._random.uniform(0, _LONGEST_BACK_OFF_SECONDS))
         return answer
 
     # --- reads
