@@ -113,7 +113,7 @@ def brokers(directory: Path, count: int, slots: int) -> Iterator[Brokers]:
         cluster_id = base64.urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         for number in range(1, count + 1):
             inner = [free_port() for _ in range(slots)]
-            outer = [Link(free_port(), ("127.0.0.1", port)) for port in inner]
+            outer = [Link(("127.0.0.1", port)) for port in inner]
             for slot, link in enumerate(outer):
                 links[slot].append(link)
             port = free_port()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
-from tests.faults.driver.system import DEADLINE_SECONDS, Member, System
+from tests.faults.driver.system import DEADLINE_SECONDS, SKEW_SECONDS, Member, System
 
 Details = dict[str, Any]
 Break = Callable[[System, Random, Details], Awaitable[None]]
@@ -146,6 +146,15 @@ def pause_kafka(duration: Callable[[Random], float], count: int = 1) -> Break:
     return break_it
 
 
+async def shift_clock(system: System, random: Random, details: Details) -> None:
+    """Let one process see another time than it is, by as much as two clocks may differ."""
+    member = _choose(system, random, random.choice(PROCESSES), details)
+    details |= {"shift": random.choice([-SKEW_SECONDS, SKEW_SECONDS]), "seconds": longer(random)}
+    await asyncio.to_thread(member.clock.write_text, str(details["shift"]))
+    await asyncio.sleep(details["seconds"])
+    await asyncio.to_thread(member.clock.write_text, "0")
+
+
 async def add_projector(system: System, random: Random, details: Details) -> None:
     """Start one more projector, and take it away again: two rebalances."""
     (spare,) = system.of("projector", spare=True)
@@ -201,6 +210,7 @@ def process_faults() -> dict[str, Break]:
     for kind in ("redis", "kafka", "clients"):
         found |= {f"{trouble} a link to {kind}": trouble_link(kind, trouble) for trouble in ("cut", "freeze", "delay")}
     found |= {"add a projector": add_projector, "remove a projector": remove_projector}
+    found["shift a clock"] = shift_clock
     return found
 
 

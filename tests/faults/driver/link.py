@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+from devstack.servers import free_port
 
 Address = tuple[str, int]
 
@@ -11,10 +14,11 @@ _CHUNK_BYTES = 65536
 
 
 class Link:
-    """Listens on a port of its own and passes everything on to a target, which may change."""
+    """Takes a port of its own at once, listens once started, and passes all on to a target, which may change."""
 
-    def __init__(self, port: int, target: Address) -> None:
-        self.port = port
+    def __init__(self, target: Address) -> None:
+        self._socket = _bound()
+        self.port = int(self._socket.getsockname()[1])
         self.target = target
         self.delay = 0.0
         """Seconds by which each chunk is late, either way."""
@@ -27,12 +31,13 @@ class Link:
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, sock=self._socket)
 
     async def close(self) -> None:
         """Stop listening and cut every connection."""
         if self._server is not None:
             self._server.close()
+        self._socket.close()
         self.abort()
         for pump in list(self._pumps):
             pump.cancel()
@@ -100,3 +105,15 @@ class Link:
         task = asyncio.create_task(work())
         self._pumps.add(task)
         task.add_done_callback(self._pumps.discard)
+
+
+def _bound() -> socket.socket:
+    while True:
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(("127.0.0.1", free_port()))
+        except OSError:
+            bound.close()
+        else:
+            return bound

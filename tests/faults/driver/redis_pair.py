@@ -88,7 +88,7 @@ def redis_pair(directory: Path) -> Iterator[RedisPair]:
             server.wait_ready()
             pair.append(server)
         one, other = pair
-        yield RedisPair(directory, (one, other), Link(free_port(), address(one)))
+        yield RedisPair(directory, (one, other), Link(address(one)))
 
 
 def _ask(server: RedisServer, *command: str) -> None:

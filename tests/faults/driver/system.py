@@ -16,6 +16,7 @@ from tests.faults.driver.redis_pair import RedisPair, redis_pair
 from tests.stack import Stack
 
 DEADLINE_SECONDS, SKEW_SECONDS, BUDGET_SECONDS = 3.0, 0.5, 2.0
+_CLOCK = Path(__file__).parent / "clock"
 _READY_ASKED, _READY_EVERY_SECONDS = 50, 0.2
 # What the product lets one set is set so that a fault longer than the deadline still is a short one.
 _SETTINGS = {
@@ -47,6 +48,8 @@ class Member:
     redis: Link
     kafka: list[Link]
     clients: Link
+    clock: Path
+    """The file with the seconds that are added to its clock."""
     spare: bool = False
     wanted: bool = False
     """It should be running: if it is not, it ended by itself."""
@@ -123,6 +126,7 @@ class System:
             server.resume()
         for member in self.members:
             member.process.resume()
+            member.clock.write_text("0")
         for broker in self.kafka.servers:
             if not broker.pid:
                 await self.call(broker.start)
@@ -174,13 +178,16 @@ async def running_system(
 
 
 def _member(app: App, name: str, slot: int, kafka: Brokers, redis: RedisPair, shared: Stack, *, spare: bool) -> Member:
-    to_redis = Link(free_port(), redis.address)
+    to_redis = Link(redis.address)
     port = free_port()
+    clock = shared.directory / f"{name}.clock"
     environ = shared.environ | {
         "REDIS_URL": f"redis://127.0.0.1:{to_redis.port}/0",
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_of(slot),
         f"{app.prefix}_PORT": str(port),
+        "PYTHONPATH": ":".join(filter(None, [str(_CLOCK), shared.environ.get("PYTHONPATH")])),
+        "CLOCK_SHIFT_FILE": str(clock),
     }
     process = AppProcess(app, shared.directory / f"{name}.log", environ)
     process.name = name
-    return Member(process, to_redis, list(kafka.slots[slot]), Link(free_port(), ("127.0.0.1", port)), spare)
+    return Member(process, to_redis, list(kafka.slots[slot]), Link(("127.0.0.1", port)), clock, spare)
