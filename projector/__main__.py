@@ -5,6 +5,7 @@ import logging
 import signal
 import time
 
+from kafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from projector.log_setup import prepare_log
@@ -43,6 +44,11 @@ def run(settings: ProjectorSettings) -> None:
         projector = Projector(settings, log_id, store)
     except OtherLog as error:
         raise _other_log(error) from error
+    except KafkaError as error:
+        raise startup.StartupError(
+            f"Kafka at {settings.kafka_bootstrap_servers} stopped answering during the start ({type(error).__name__}): "
+            "start again when it does"
+        ) from error
 
     def alive() -> str | None:
         idle = projector.seconds_since_loop()

@@ -1,13 +1,14 @@
 """The topics: their configuration, their creation and their check."""
 
+import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
 _DAY_MS = 24 * 60 * 60 * 1000
+_VISIBLE_SECONDS, _ASK_AGAIN_SECONDS = 10.0, 0.05
 
 
 class WrongTopic(Exception):
@@ -68,9 +69,18 @@ def create_missing(admin: KafkaAdminClient, topics: list[Topic]) -> list[str]:
             "configs": {**topic.required, **topic.initial},
         }
         # Another process may have been faster; `verify` judges what it made.
-        with suppress(TopicAlreadyExistsError):
+        try:
             admin.create_topics({topic.name: options}, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            _wait_until_visible(admin, topic.name)
     return [topic.name for topic in missing]
+
+
+def _wait_until_visible(admin: KafkaAdminClient, name: str) -> None:
+    """Wait, a few seconds at most, until the brokers show a topic that another process has just created."""
+    deadline = time.monotonic() + _VISIBLE_SECONDS
+    while name not in admin.list_topics() and time.monotonic() < deadline:
+        time.sleep(_ASK_AGAIN_SECONDS)
 
 
 def verify(admin: KafkaAdminClient, topics: list[Topic]) -> None:

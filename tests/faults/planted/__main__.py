@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[2]
 _PRODUCT = ("command_api", "query_api", "projector", "read_models", "runtime", "events")
 _LONGEST_SECONDS = 300
-_MINUTES = 1.0
+_MINUTES = 0.8
 
 
 def patches() -> dict[str, Path]:
