@@ -55,6 +55,10 @@ test-faults: $(VENV)/dev.stamp ## Break the product at random and judge it by it
 	@$(PY) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(BROKERS),--brokers $(BROKERS))
 
+.PHONY: test-planted-faults
+test-planted-faults: $(VENV)/dev.stamp ## See that the checker finds each of eight faults planted into the product
+	@$(PY) -m tests.faults.planted
+
 # Another image: make image IMAGE=registry.example.org/user-directory:1.2.3 BASE_IMAGE=python:3.13-slim@sha256:...
 IMAGE ?= user-directory:dev
 .PHONY: image
