@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults.checker import violations
+from tests.faults.checker.naive_log import tell as told_by
 from tests.faults.driver.run import Run, StillBroken, run
 from tests.faults.driver.system import Scale
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=2, help="how long there are faults (default: 2)")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1, help="Kafka brokers (default: 1)")
     parser.add_argument("--directory", type=Path, help="where history, evidence and logs go (default: a temporary one)")
+    parser.add_argument("--only", help="regular expression for the kinds of faults (default: all)")
     parser.add_argument("--product", type=Path, help="another source tree, from which the processes are started")
     given = parser.parse_args(arguments)
     print(f"seed {given.seed}: faults for {given.minutes:g} minutes, {given.brokers} broker(s)", flush=True)
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 seed=given.seed,
                 seconds=given.minutes * 60,
                 scale=scale,
+                only=given.only or "",
                 environ=processes_from(given.product) if given.product else None,
             )
         )
@@ -74,6 +77,9 @@ def tell(done: Run) -> None:
     for action, statuses in sorted(answers.items()):
         print(f"{action:12} " + ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items())))
     print(f"{len(done.operations):5}  operations in all, {len(done.evidence.log)} records in the log")
+    told = told_by(done.evidence.log)
+    void = ", ".join(f"{count} by {reason}" for reason, count in sorted(Counter(told.void).items())) or "none"
+    print(f"{sum(map(len, told.users.values())):5}  events accepted; void: {void}")
     for words in done.crashed:
         print(f"ended by itself: {words[:300]}")
 

@@ -38,7 +38,8 @@ class Told:
 
     users: dict[str, list[Version]] = field(default_factory=dict)
     """The versions of each user, from 1."""
-    void: list[dict[str, Any]] = field(default_factory=list)
+    void: list[str] = field(default_factory=list)
+    """Why events are void: `epoch`, `deadline`, `sequence`."""
     copies: int = 0
     """Events that are in the log a second time."""
 
@@ -92,14 +93,16 @@ def tell(log: Iterable[Record]) -> Told:
             continue
         seen.add(event["id"])
         versions = told.users.get(event["subject"], [])
-        in_time = record.timestamp <= _milliseconds(event["deadline"])
-        if event["epoch"] == epochs.get(record.partition) and in_time and event["sequence"] == len(versions) + 1:
-            before = versions[-1].document if versions else None
-            after = _after(before, event)
+        if event["epoch"] != epochs.get(record.partition):
+            told.void.append("epoch")
+        elif record.timestamp > _milliseconds(event["deadline"]):
+            told.void.append("deadline")
+        elif event["sequence"] != len(versions) + 1:
+            told.void.append("sequence")
+        else:
+            after = _after(versions[-1].document if versions else None, event)
             version = Version(event["sequence"], after, event, record.partition, record.offset, record.timestamp)
             told.users.setdefault(event["subject"], []).append(version)
-        else:
-            told.void.append(event)
     return told
 
 

@@ -1,6 +1,7 @@
 """One run: start everything, let clients work while things break, mend all, and gather what is to be judged."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -41,7 +42,13 @@ class Run:
 
 
 async def run(
-    directory: Path, *, seed: int, seconds: float, scale: Scale, environ: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    seed: int,
+    seconds: float,
+    scale: Scale,
+    only: str = "",
+    environ: Mapping[str, str] | None = None,
 ) -> Run:
     """Run clients and faults for some time.
 
@@ -50,6 +57,7 @@ async def run(
         seed: the order and the shape of faults and operations follow from it; how they meet does not.
         seconds: how long there are faults.
         scale: how many of each process.
+        only: a regular expression, found in the kinds of faults that are wanted.
         environ: variables of the product's processes that differ from the usual.
 
     Raises:
@@ -70,7 +78,10 @@ async def run(
             async with asyncio.TaskGroup() as group:
                 for client in clients:
                     group.create_task(Workload(client).run(over))
-                for kinds, rest in ((process_faults(), 0.7), (store_faults(scale.brokers), 3.0)):
+                for all_kinds, rest in ((process_faults(), 0.7), (store_faults(scale.brokers), 2.0)):
+                    kinds = {kind: break_it for kind, break_it in all_kinds.items() if re.search(only, kind)}
+                    if not kinds:
+                        continue
                     nemesis = Nemesis(system, kinds, Random(random.getrandbits(64)), recorder, rest)
                     group.create_task(nemesis.run(over))
             await system.heal()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.planted.__main__ import patches, plant
+from tests.faults.planted.__main__ import KINDS, patches, plant
 
 
 def test_there_are_eight() -> None:
@@ -14,3 +14,7 @@ def test_there_are_eight() -> None:
 @pytest.mark.parametrize("name", patches())
 def test_each_still_applies(name: str, tmp_path: Path) -> None:
     plant(name, tmp_path / "product")
+
+
+def test_it_is_known_what_brings_each_to_light() -> None:
+    assert set(KINDS) == set(patches())
