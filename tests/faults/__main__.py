@@ -16,9 +16,6 @@ from tests.faults.driver.run import Run, StillBroken, run
 from tests.faults.driver.system import Scale
 
 _SHOWN = 20
-_ONE_BROKER = Scale()
-# Three brokers take as much of the machine as all else together.
-_THREE_BROKERS = Scale(brokers=3)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="default: a new one")
     parser.add_argument("--minutes", type=float, default=2, help="how long there are faults (default: 2)")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1, help="Kafka brokers (default: 1)")
+    for kind in ("command-apis", "query-apis", "projectors"):
+        parser.add_argument(f"--{kind}", type=int, default=2, help="how many (default: 2)")
     parser.add_argument("--directory", type=Path, help="where history, evidence and logs go (default: a temporary one)")
     parser.add_argument("--only", help="regular expression for the kinds of faults (default: all)")
     parser.add_argument("--product", type=Path, help="another source tree, from which the processes are started")
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"seed {given.seed}: faults for {given.minutes:g} minutes, {given.brokers} broker(s)", flush=True)
     directory = given.directory or Path(tempfile.mkdtemp(prefix="faults-"))
     directory.mkdir(parents=True, exist_ok=True)
-    scale = _THREE_BROKERS if given.brokers > 1 else _ONE_BROKER
+    scale = Scale(given.command_apis, given.query_apis, given.projectors, brokers=given.brokers)
     try:
         done = asyncio.run(
             run(
