@@ -15,7 +15,7 @@ from devstack import settings
 from devstack.errors import DevstackError
 from devstack.kafka_server import KafkaServer
 from devstack.servers import free_port
-from tests.faults.driver.link import Link
+from tests.faults.driver.link import Link, own_loopback_address
 
 _CLUSTER = {
     "offsets.topic.replication.factor": "3",
@@ -110,14 +110,15 @@ def brokers(directory: Path, count: int, slots: int) -> Iterator[Brokers]:
     with ExitStack() as stack:
         servers: list[KafkaServer] = []
         controllers = [free_port() for _ in range(count)]
+        host = own_loopback_address()
         cluster_id = base64.urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         for number in range(1, count + 1):
             inner = [free_port() for _ in range(slots)]
-            outer = [Link(("127.0.0.1", port)) for port in inner]
+            outer = [Link((host, port)) for port in inner]
             for slot, link in enumerate(outer):
                 links[slot].append(link)
             port = free_port()
-            overrides = _listeners(port, controllers[number - 1], inner, outer)
+            overrides = _listeners(port, controllers[number - 1], [f"{host}:{port}" for port in inner], outer)
             if count == 1:
                 cache = settings.from_environ().cache
                 server = KafkaServer(
@@ -139,12 +140,12 @@ def brokers(directory: Path, count: int, slots: int) -> Iterator[Brokers]:
         yield Brokers(servers, links)
 
 
-def _listeners(port: int, controller_port: int, inner: Sequence[int], outer: Sequence[Link]) -> dict[str, str]:
+def _listeners(port: int, controller_port: int, inner: Sequence[str], outer: Sequence[Link]) -> dict[str, str]:
     names = [f"SLOT{slot}" for slot in range(len(inner))]
     listeners = [f"PLAINTEXT://127.0.0.1:{port}", f"CONTROLLER://127.0.0.1:{controller_port}"]
     advertised = [f"PLAINTEXT://127.0.0.1:{port}"]
     for name, at, link in zip(names, inner, outer, strict=True):
-        listeners.append(f"{name}://127.0.0.1:{at}")
+        listeners.append(f"{name}://{at}")
         advertised.append(f"{name}://127.0.0.1:{link.port}")
     protocols = [f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *names)]
     return {

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
+from devstack.kafka_server import KafkaServer
 from tests.faults.driver.system import DEADLINE_SECONDS, SKEW_SECONDS, Member, System
 
 Details = dict[str, Any]
@@ -103,22 +104,23 @@ async def pause_redis(system: System, random: Random, details: Details) -> None:
 
 async def kill_kafka(system: System, random: Random, details: Details) -> None:
     """Kill -9 a broker, and start it again."""
-    broker = random.choice(system.kafka.servers)
-    details["member"] = broker.name
-    await system.call(broker.kill)
-    await asyncio.sleep(random.choice([0.0, 2.0]))
-    await system.call(broker.start)
-    await system.call(broker.wait_ready)
+    await _kill_broker(system, random.choice(system.kafka.servers), random.choice([0.0, 2.0]), details)
 
 
 async def kill_leader(system: System, random: Random, details: Details) -> None:
     """Kill -9 the broker that leads the log's first partition, and start it again."""
     leader = await system.call(system.kafka.leader, system.stack.events_topic)
-    details["member"] = leader.name
-    await system.call(leader.kill)
-    await asyncio.sleep(random.uniform(1, 4))
-    await system.call(leader.start)
-    await system.call(leader.wait_ready)
+    await _kill_broker(system, leader, random.uniform(1, 4), details)
+
+
+async def _kill_broker(system: System, broker: KafkaServer, seconds: float, details: Details) -> None:
+    details |= {"member": broker.name, "seconds": seconds}
+    system.brokers_down.add(broker)
+    await system.call(broker.kill)
+    await asyncio.sleep(seconds)
+    await system.call(broker.start)
+    system.brokers_down.discard(broker)
+    await system.call(broker.wait_ready)
 
 
 async def pause_follower(system: System, random: Random, details: Details) -> None:

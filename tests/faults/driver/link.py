@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import random
 import socket
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -105,6 +107,16 @@ class Link:
         task = asyncio.create_task(work())
         self._pumps.add(task)
         task.add_done_callback(self._pumps.discard)
+
+
+def own_loopback_address() -> str:
+    """Return an address on which nobody else listens: a port is not taken by others while its process is down.
+
+    Linux has sixteen million of them; elsewhere it is the usual one.
+    """
+    if sys.platform != "linux":
+        return "127.0.0.1"
+    return "127." + ".".join(str(random.SystemRandom().randrange(1, 255)) for _ in range(3))
 
 
 def _bound() -> socket.socket:

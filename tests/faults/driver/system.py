@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devstack.kafka_server import KafkaServer
 from devstack.servers import free_port
 from devstack.table import APPS, App, AppProcess
 from tests.faults.driver.brokers import Brokers, brokers
-from tests.faults.driver.link import Link
+from tests.faults.driver.link import Link, own_loopback_address
 from tests.faults.driver.redis_pair import RedisPair, redis_pair
 from tests.stack import Stack
 
@@ -76,6 +77,8 @@ class System:
         # A process gets a signal when the thread that started it ends.
         self._threads = ThreadPoolExecutor(max_workers=16)
         self.redis_lock = asyncio.Lock()
+        self.brokers_down: set[KafkaServer] = set()
+        """Those that are not to be started again: somebody has just killed them."""
 
     def of(self, kind: str, *, spare: bool = False) -> list[Member]:
         """Return the processes of a kind."""
@@ -111,6 +114,9 @@ class System:
 
     async def revive(self) -> list[str]:
         """Start again what ended by itself, as a supervisor does; return the last words of each."""
+        for broker in self.kafka.servers:
+            if broker not in self.brokers_down and broker.poll() is not None:
+                await self.call(broker.start)
         ended = [member for member in self.members if member.wanted and member.process.poll() is not None]
         for member in ended:
             await self.start_member(member)
@@ -128,7 +134,7 @@ class System:
             member.process.resume()
             member.clock.write_text("0")
         for broker in self.kafka.servers:
-            if not broker.pid:
+            if broker.poll() is not None:
                 await self.call(broker.start)
         await asyncio.gather(*(self.call(broker.wait_ready) for broker in self.kafka.servers))
         await asyncio.gather(*(self.call(m.process.wait_ready, 90) for m in self.members if not m.spare))
@@ -179,15 +185,16 @@ async def running_system(
 
 def _member(app: App, name: str, slot: int, kafka: Brokers, redis: RedisPair, shared: Stack, *, spare: bool) -> Member:
     to_redis = Link(redis.address)
-    port = free_port()
+    host, port = own_loopback_address(), free_port()
     clock = shared.directory / f"{name}.clock"
     environ = shared.environ | {
         "REDIS_URL": f"redis://127.0.0.1:{to_redis.port}/0",
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_of(slot),
         f"{app.prefix}_PORT": str(port),
+        f"{app.prefix}_HOST": host,
         "PYTHONPATH": ":".join(filter(None, [str(_CLOCK), shared.environ.get("PYTHONPATH")])),
         "CLOCK_SHIFT_FILE": str(clock),
     }
     process = AppProcess(app, shared.directory / f"{name}.log", environ)
     process.name = name
-    return Member(process, to_redis, list(kafka.slots[slot]), Link(("127.0.0.1", port)), clock, spare)
+    return Member(process, to_redis, list(kafka.slots[slot]), Link((host, port)), clock, spare)
