@@ -97,7 +97,9 @@ class System:
         for member in regular:
             await self.start_member(member)
             if member.process.app.name == "projector":  # it makes the topics
-                await self.call(member.process.wait_ready)
+                await self.until_ready(member)
+                # Brokers that have not heard yet of the topics it has just made let it end; then it is started again.
+                await self.revive()
         await asyncio.gather(*(self.call(member.process.wait_ready) for member in regular))
 
     async def start_member(self, member: Member) -> None:
