@@ -89,6 +89,14 @@ def outcome(run: SmallRun, status: str, event: str = event_id(2), version: int =
     run.ask("outcome", None, 200, body, of=asked, location=location(event))
 
 
+def test_a_write_that_was_never_written_may_be_void_later() -> None:
+    run = good_run()
+    outcome(run, "never_written", event_id(99))
+    outcome(run, "void", event_id(99))
+
+    assert run.violations() == []
+
+
 def false_outcome(run: SmallRun) -> None:
     outcome(run, "void")
 
