@@ -15,7 +15,7 @@ PROJECTS := pyproject.toml events/pyproject.toml
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/devstack.stamp ## Start Kafka, Redis and every process; Ctrl-C stops them
@@ -102,6 +102,15 @@ test: $(VENV)/dev.stamp ## Every test, against real Kafka and Redis
 .PHONY: test-security
 test-security: $(VENV)/dev.stamp ## Hostile tokens and requests, rights of every route, limits, transport; real services
 	$(PY) -m pytest tests/security
+
+.PHONY: test-faults
+test-faults: $(VENV)/dev.stamp ## Break the product at random and judge it by its history: SEED=n MINUTES=m [BROKERS=3]
+	@$(PY) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(BROKERS),--brokers $(BROKERS))
+
+.PHONY: test-planted-faults
+test-planted-faults: $(VENV)/dev.stamp ## See that the checker finds each of eight faults planted into the product
+	@$(PY) -m tests.faults.planted
 
 # Another image: make image IMAGE=registry.example.org/user-directory:1.2.3 BASE_IMAGE=python:3.13-slim@sha256:...
 IMAGE ?= user-directory:dev

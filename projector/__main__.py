@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from kafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from projector import backup, generations, quarantine_cli, rebuild, relay_process, restore, verify_erasure
@@ -55,6 +56,11 @@ def run(arguments: Sequence[str]) -> None:
         projector = Projector(settings, log_id, store)
     except OtherLog as error:
         raise startup_error(error) from error
+    except KafkaError as error:
+        raise startup.StartupError(
+            f"Kafka at {settings.kafka_bootstrap_servers} stopped answering during the start ({type(error).__name__}): "
+            "start again when it does"
+        ) from error
 
     checks = {"loop": projector.stuck_because, "partitions": projector.not_ready_because}
     server = serve_health(settings.projector_host, settings.projector_port, checks, projector.stuck_because)

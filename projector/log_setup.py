@@ -1,7 +1,7 @@
 """Before the projector projects and the relay relays: the topics, and the identity that makes a topic a log."""
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
@@ -84,32 +84,38 @@ def startup_error(error: OtherLog) -> StartupError:
 
 def identity(settings: TopicSettings) -> str:
     """Return the log's identity from the first record of partition 0; append it where the log is empty."""
-    partition = TopicPartition(settings.events_topic, 0)
-    consumer = KafkaConsumer(**options(settings, CLIENT_ID), enable_auto_commit=False, auto_offset_reset="earliest")
-    producer = KafkaProducer(
-        **options(settings, CLIENT_ID), acks="all", delivery_timeout_ms=5000, request_timeout_ms=4000
-    )
     try:
-        consumer.assign([partition])
-        consumer.seek_to_beginning(partition)
-        if consumer.end_offsets([partition])[partition] == 0:
-            identity = LogIdentity(
-                id=new_event_id(),
-                time=now(),
-                data=LogIdentityData(log_id=new_event_id(), partitions=settings.kafka_partitions),
+        with ExitStack() as stack:
+            consumer = KafkaConsumer(
+                **options(settings, CLIENT_ID), enable_auto_commit=False, auto_offset_reset="earliest"
             )
-            key, value = encode(identity)
-            producer.send(settings.events_topic, key=key, value=value, headers=HEADERS, partition=0).get(10)
-        deadline = time.monotonic() + _APPEND_TIMEOUT_SECONDS
-        while time.monotonic() < deadline:
-            # Of two processes that start a log at once the first record wins, for both.
-            for records in consumer.poll(timeout_ms=500, max_records=1).values():
-                return _checked_identity(settings, records[0].value)
+            stack.callback(consumer.close)
+            producer = KafkaProducer(
+                **options(settings, CLIENT_ID), acks="all", delivery_timeout_ms=5000, request_timeout_ms=4000
+            )
+            stack.callback(producer.close)
+            return _first_identity(settings, consumer, producer)
     except KafkaError as error:
         raise StartupError(f"the log's first record cannot be read or written: {error!r}") from error
-    finally:
-        consumer.close()
-        producer.close()
+
+
+def _first_identity(settings: TopicSettings, consumer: KafkaConsumer, producer: KafkaProducer) -> str:
+    partition = TopicPartition(settings.events_topic, 0)
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    if consumer.end_offsets([partition])[partition] == 0:
+        identity = LogIdentity(
+            id=new_event_id(),
+            time=now(),
+            data=LogIdentityData(log_id=new_event_id(), partitions=settings.kafka_partitions),
+        )
+        key, value = encode(identity)
+        producer.send(settings.events_topic, key=key, value=value, headers=HEADERS, partition=0).get(10)
+    deadline = time.monotonic() + _APPEND_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        # Of two processes that start a log at once the first record wins, for both.
+        for records in consumer.poll(timeout_ms=500, max_records=1).values():
+            return _checked_identity(settings, records[0].value)
     raise StartupError(f"the first record of topic {settings.events_topic} cannot be read: is a broker down?")
 
 

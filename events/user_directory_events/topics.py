@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
@@ -111,14 +112,18 @@ def create_missing(admin: KafkaAdminClient, topics: list[Topic]) -> list[str]:
         try:
             admin.create_topics({topic.name: options}, wait_for_metadata=True)
         except TopicAlreadyExistsError:
-            _wait_for(admin, topic.name)
+            _describe(admin, [topic.name])
     return [topic.name for topic in missing]
 
 
-def _wait_for(admin: KafkaAdminClient, name: str) -> None:
-    """Wait until the brokers tell of a topic that was just made; for `verify` to say so where they never do."""
+def _describe(admin: KafkaAdminClient, names: list[str]) -> dict[str, Any]:
+    """Describe topics, after waiting for those of which this broker has not heard yet: they may have just been made."""
     deadline = time.monotonic() + _METADATA_SECONDS
-    while admin.describe_topics([name])[0].get("error_code") and time.monotonic() < deadline:
+    while True:
+        described = {topic["name"]: topic for topic in admin.describe_topics(names)}
+        known = all(name in described and not described[name].get("error_code") for name in names)
+        if known or time.monotonic() > deadline:
+            return described
         time.sleep(_POLL_SECONDS)
 
 
@@ -128,7 +133,7 @@ def verify(admin: KafkaAdminClient, topics: list[Topic]) -> None:
     Raises:
         WrongTopic: naming each topic, each setting, what it is and what it must be.
     """
-    described = {topic["name"]: topic for topic in admin.describe_topics([topic.name for topic in topics])}
+    described = _describe(admin, [topic.name for topic in topics])
     faults: list[str] = []
     for topic in topics:
         metadata = described.get(topic.name)

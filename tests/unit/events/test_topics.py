@@ -1,7 +1,9 @@
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from kafka.errors import TopicAlreadyExistsError
 
 from tests.unit.events.fake_admin import FakeAdmin
 from user_directory_events.topics import (
@@ -40,6 +42,36 @@ def test_the_log_is_stamped_by_the_broker_and_loses_nothing_but_what_an_erasure_
 
 def test_topics_that_were_just_created_are_right() -> None:
     verify(admin(LOG, QUARANTINE), [LOG, QUARANTINE])
+
+
+class RacedAdmin(FakeAdmin):
+    """A cluster in which another process creates each topic a moment before; brokers show it a little later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: dict[str, int] = {}
+
+    def create_topics(self, topics: Mapping[str, Mapping[str, Any]], *, wait_for_metadata: bool) -> None:
+        super().create_topics(topics, wait_for_metadata=wait_for_metadata)
+        self.hidden |= dict.fromkeys(topics, 2)
+        raise TopicAlreadyExistsError
+
+    def list_topics(self) -> list[str]:
+        self.hidden = {name: asked - 1 for name, asked in self.hidden.items() if asked}
+        return [name for name in super().list_topics() if name not in self.hidden]
+
+    def describe_topics(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        return [
+            {**topic, "error_code": 3} if topic["name"] in self.hidden else topic
+            for topic in super().describe_topics(names)
+        ]
+
+
+def test_a_topic_that_another_process_is_creating_is_waited_for() -> None:
+    raced: Any = RacedAdmin()
+    create_missing(raced, [LOG, QUARANTINE])
+
+    verify(raced, [LOG, QUARANTINE])
 
 
 def test_only_missing_topics_are_created() -> None:
