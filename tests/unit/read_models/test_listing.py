@@ -13,7 +13,7 @@ from user_directory_events import Name, User
 
 KEYS = Keys("p").generation(1)
 NAMES = st.builds(Name, given=st.none() | st.text(), family=st.none() | st.text(), formatted=st.none() | st.text())
-MOMENTS = st.sampled_from(["0001-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "2026-11-24T08:30:00.123Z"])
+TIMES = st.sampled_from(["0001-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "2026-11-24T08:30:00.123Z"])
 USERS = st.builds(
     make_user,
     st.integers(0, 3),
@@ -79,10 +79,10 @@ def test_the_users_with_words_that_begin_so_are_the_words_less_the_shared_starts
 
 
 # Six bytes of milliseconds reach from year 1 to 8920; what is later is as late as that.
-MOMENTS = st.integers(-62_135_596_800_000, 219_339_379_910_655)
+INSTANTS = st.integers(-62_135_596_800_000, 219_339_379_910_655)
 
 
-@given(MOMENTS, MOMENTS)
+@given(INSTANTS, INSTANTS)
 def test_times_are_in_the_order_of_their_bytes(first: int, second: int) -> None:
     assert (time_bytes(instant(first)) < time_bytes(instant(second))) == (first < second)
 
