@@ -69,9 +69,11 @@ class BatchWriter:
         self._partitions = settings.kafka_partitions
         self._verdicts = Verdicts(store)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: Callable[[BaseException], None]
 
-    def start(self) -> None:
-        """Begin to await verdicts."""
+    def start(self, failed: Callable[[BaseException], None]) -> None:
+        """Begin to await verdicts; `failed` is called if a step fails unforeseen: some rows are never answered then."""
+        self._failed = failed
         self._begin(self._verdicts.run())
 
     async def close(self) -> None:
@@ -173,7 +175,12 @@ class BatchWriter:
     def _begin(self, action: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(action)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
 
 
 @dataclass(frozen=True, slots=True)

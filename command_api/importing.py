@@ -82,6 +82,7 @@ class Import:
         self._position = 0
         self._batch: list[Registration] = []
         self._stopped: Problem | None = None
+        self._failure: BaseException | None = None
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._outcomes: Counter[str] = Counter()
@@ -89,12 +90,14 @@ class Import:
 
     async def run(self, read: list[Record], chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Import the records that were read already and those of the chunks; give the lines."""
-        self._batches.start()
+        self._batches.start(self._fail)
         reading = asyncio.create_task(self._read(read, chunks))
         try:
             while self._rows or not reading.done():
                 await self._changed.wait()
                 self._changed.clear()
+                if self._failure is not None:
+                    raise self._failure
                 if lines := self._lines():
                     yield lines
                     self._room.set()
@@ -111,6 +114,10 @@ class Import:
             await asyncio.wait([reading])
             await self._batches.close()
             self._land(self._in_flight)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        self._changed.set()
 
     def _lines(self) -> bytes:
         """Take the lines of the first rows that have theirs, and count what came of rows since the last time."""

@@ -397,3 +397,17 @@ async def test_a_fault_of_ours_is_the_rows_and_no_others(
 
     assert [result["status"] for result in results] == [201, 500, 201]
     assert "row failed" in caplog.text
+
+
+@pytest.mark.parametrize("broken", ["outcomes", "reserve_all"])
+async def test_a_fault_of_ours_that_leaves_rows_unanswered_breaks_the_import_off(
+    api: CommandApi, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: object) -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(api.store, broken, fail)
+    async with asyncio.timeout(5), Exchange(api.app, IMPORT, NDJSON) as exchange:
+        exchange.send(people(1))
+        with pytest.raises(ZeroDivisionError):
+            await exchange.result()
