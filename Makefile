@@ -82,6 +82,10 @@ test-installer: $(VENV)/dev.stamp ## Try charts/install-helm.sh on a throw-away 
 bench: $(VENV)/dev.stamp ## Measure the rates against a plain CRUD service
 	@$(PY) -m benchmarks.against_crud
 
+.PHONY: contract
+contract: $(VENV)/dev.stamp ## Write events/schemas, events/asyncapi.json and docs/events.md from the models, if compatible
+	@$(PY) -m contract
+
 .PHONY: format
 format: $(VENV)/dev.stamp ## Format the code and mend what the linter can mend
 	$(PY) -m ruff check --fix-only .

@@ -85,4 +85,8 @@ MISTAKES: Final = (
     ),
     Mistake("charts: tests", "charts/user-directory/files/alerts.yaml", "/users/{user_id}", "/users/{id}", "routes"),
     Mistake("alerts: promtool", "charts/user-directory/files/alerts.yaml", "[5m]", "[5minutes]", "bad"),
+    Mistake("AsyncAPI: its JSON Schema", "events/asyncapi.json", '"action": "send"', '"action": "tell"', "tell"),
+    Mistake(
+        "AsyncAPI: its JSON Schema", "events/asyncapi.json", '"bindingVersion"', '"bindingversion"', "bindingversion"
+    ),
 )
