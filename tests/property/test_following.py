@@ -81,6 +81,18 @@ class Following(RuleBasedStateMachine):
         if not getattr(self.directory.states[user], "erased", False):
             self.directory.erase(user)
 
+    @precondition(lambda self: self.there and not self.held)
+    @rule(data=st.data())
+    def lag_behind_an_end(self, data: st.DataObject) -> None:
+        """Let a user change and go while the relay lags, so that `users` forgets them before the changes are told."""
+        user = data.draw(st.sampled_from(self.there))
+        self.hold()
+        self.directory.update(user, display_name="C")
+        self.directory.update(user, display_name="D")
+        self.directory.delete(user)
+        self.directory.release(1)
+        self.directory.logs.compact()
+
     @rule()
     def hold(self) -> None:
         if not self.held:
