@@ -10,7 +10,7 @@ from user_directory_events.consumer.checkpoint import Checkpoint, Place
 from user_directory_events.consumer.follower import Batch, Follower, Progress
 from user_directory_events.consumer.items import Changed, Item, Loaded
 from user_directory_events.consumer.overlap import ChangesMissing
-from user_directory_events.consumer.topics import CheckpointTooOld, CheckpointUnfit, Topics
+from user_directory_events.consumer.topics import CheckpointTooOld, CheckpointUnfit, TopicMissing, Topics
 
 if TYPE_CHECKING:
     from user_directory_events.consumer.kafka_topics import follow, follow_as_group
@@ -28,6 +28,7 @@ __all__ = [
     "Loaded",
     "Place",
     "Progress",
+    "TopicMissing",
     "Topics",
     "follow",
     "follow_as_group",

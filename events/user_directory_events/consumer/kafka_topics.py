@@ -10,14 +10,10 @@ from kafka.structs import OffsetAndMetadata
 from user_directory_events.consumer.checkpoint import Checkpoint, Place
 from user_directory_events.consumer.follower import Follower, Progress
 from user_directory_events.consumer.overlap import KnownVersion
-from user_directory_events.consumer.topics import CheckpointTooOld, TopicRecord
+from user_directory_events.consumer.topics import CheckpointTooOld, TopicMissing, TopicRecord
 
 _READ = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "none"}
 _PATIENCE_MS = 30_000
-
-
-class TopicMissing(Exception):
-    """A topic does not exist, or Kafka did not tell of it in time."""
 
 
 def follow(

@@ -7,6 +7,10 @@ from typing import Literal, Protocol
 from user_directory_events.consumer.checkpoint import Place
 
 
+class TopicMissing(Exception):
+    """A topic does not exist, or is none of a directory; the text names it."""
+
+
 class CheckpointTooOld(Exception):
     """What follows the checkpoint is no longer kept: start again without one, with an empty store."""
 

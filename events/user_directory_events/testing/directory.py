@@ -28,8 +28,9 @@ _BEGIN = 1_795_509_000_000
 
 
 class FakeDirectory:
-    """Users whose changes go to `logs`, a relay included; each change takes a millisecond, and ids are the
-    same in each run.
+    """Users whose changes go to `logs`, as if by a relay.
+
+    Each change takes a millisecond, and ids are the same in each run.
 
     Args:
         partitions: of both topics.

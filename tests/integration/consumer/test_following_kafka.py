@@ -8,8 +8,16 @@ import pytest
 
 from tests.contract.consumer.kafka_directory import KafkaDirectory
 from user_directory_events import UserSuspended
-from user_directory_events.consumer import AsyncFollower, Changed, Checkpoint, Follower, Item, Loaded, follow
-from user_directory_events.consumer.kafka_topics import TopicMissing
+from user_directory_events.consumer import (
+    AsyncFollower,
+    Changed,
+    Checkpoint,
+    Follower,
+    Item,
+    Loaded,
+    TopicMissing,
+    follow,
+)
 
 pytestmark = pytest.mark.kafka
 
