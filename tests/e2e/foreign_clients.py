@@ -78,8 +78,15 @@ def with_java(bootstrap: str, topic: str, count: int) -> list[Read]:
     cache = from_environ().cache
     classpath = os.pathsep.join(map(str, [*jars.fetch(cache, print), *jars.fetch(cache, print, [TOOLS])]))
     shown = ("timestamp", "partition", "offset", "headers", "key", "value")
-    command = [str(java.find(print)), "-cp", classpath, "org.apache.kafka.tools.consumer.ConsoleConsumer"]
-    command += ["--bootstrap-server", bootstrap, "--topic", topic, "--from-beginning", "--timeout-ms", "20000"]
+    command = [
+        str(java.find(print)),
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-cp",
+        classpath,
+        "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    ]
+    command += ["--bootstrap-server", bootstrap, "--topic", topic, "--from-beginning", "--timeout-ms", "60000"]
     command += ["--max-messages", str(count), "--isolation-level", "read_committed"]
     for what in shown:
         command += ["--formatter-property", f"print.{what}=true"]

@@ -1,25 +1,19 @@
 """The mailing list of examples/ equals the directory, and wrote each letter once, however often it was killed."""
 
-import os
 import random
-import signal
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.contract.consumer.kafka_directory import KafkaDirectory
+from tests.mailing_list import EXAMPLE, MailingList
 from user_directory_events import Gone, User
 
 pytestmark = pytest.mark.kafka
-EXAMPLE = Path(__file__).parents[3] / "examples" / "mailing_list.py"
 KILLS = 8
 BURST = 60
 
@@ -31,35 +25,6 @@ def directory(kafka_bootstrap: str) -> Iterator[KafkaDirectory]:
     made.close()
 
 
-class MailingList:
-    """The example as a process, and the database that it keeps."""
-
-    def __init__(self, directory: KafkaDirectory, path: Path) -> None:
-        self.path = path
-        self.environ = {**os.environ, "CHANGES_TOPIC": directory.changes, "USERS_TOPIC": directory.users}
-        self.command = [sys.executable, str(EXAMPLE), str(path), directory.bootstrap]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.command, env=self.environ)
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        assert self.process.wait(10) == -signal.SIGKILL, "it had ended by itself"
-
-    def rows(self, query: str) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self.path, timeout=10)) as db:
-            begun = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'place'").fetchone() == (1,)
-            return db.execute(query).fetchall() if begun else []
-
-    def wait(self, query: str, wanted: object) -> None:
-        deadline = time.monotonic() + 60
-        while (found := self.rows(query)) != wanted:
-            assert self.process.poll() is None, "it ended by itself"
-            assert time.monotonic() < deadline, (query, found[:5], wanted)
-            time.sleep(0.02)
-
-
 def test_the_example_is_short() -> None:
     assert len(EXAMPLE.read_text().splitlines()) < 80
 
@@ -69,8 +34,8 @@ def test_the_example_is_short() -> None:
 def test_the_list_equals_the_directory_however_often_it_is_killed(directory: KafkaDirectory, tmp_path: Path) -> None:
     dice = random.Random(7)
     early = [directory.register() for _ in range(20)]
-    mailing_list = MailingList(directory, tmp_path / "list.db")
-    mailing_list.wait("SELECT count(*) FROM place WHERE checkpoint NOT LIKE '%until%'", [(1,)])
+    mailing_list = MailingList(directory.bootstrap, directory.changes, directory.users, tmp_path / "list.db")
+    mailing_list.wait_loaded()
     moves: Counter[str] = Counter()
     erased = set()
 
@@ -108,8 +73,7 @@ def test_the_list_equals_the_directory_however_often_it_is_killed(directory: Kaf
         (u, s.version, s.email, s.status == "active") for u, s in directory.states.items() if isinstance(s, User)
     )
     mailing_list.wait("SELECT id, version, email, active FROM subscribers ORDER BY id", there)
-    mailing_list.process.terminate()
-    assert mailing_list.process.wait(20) == 0
+    mailing_list.end()
 
     letters = Counter((kind, user) for kind, user in mailing_list.rows("SELECT kind, user FROM letters"))
     expected: Counter[tuple[str, str]] = Counter()
