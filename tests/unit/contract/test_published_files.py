@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from contract import examples
 from contract.compatibility import merged
 from contract.files import ASYNCAPI, ROOT, published, rendered
 from contract.schemas import CHANGES, CONTROL, EVENTS, LOG, STATES, current
-from user_directory_events import Undecodable, decode
+from user_directory_events import Undecodable, UserEvent, decode
+from user_directory_events.public_topics import encode_change
 
 GOLDEN = ROOT / "tests" / "golden"
 EVENT_FILES = sorted((GOLDEN / "events").iterdir())
@@ -48,6 +50,18 @@ def test_schemas_take_every_event_of_the_golden_corpus(path: Path) -> None:
 
     assert faults(LOG if event["type"].startswith("user.") else CONTROL, event) == []
     assert faults(event["dataschema"], event["data"]) == []
+
+
+@pytest.mark.parametrize("path", [p for p in EVENT_FILES if p.stem.startswith("user.")], ids=lambda path: path.stem)
+def test_the_schema_of_user_changes_is_that_of_what_the_relay_writes(path: Path) -> None:
+    event = decode(path.read_bytes())
+    assert isinstance(event, UserEvent)
+
+    written = json.loads(encode_change(event)[1])
+
+    assert faults(CHANGES, written) == []
+    assert faults(CHANGES, {**written, "deadline": golden(path)["deadline"]}) != []
+    assert written == examples.event(event.dataschema, published()[CHANGES]) or path.stem.count(".") > 2
 
 
 @pytest.mark.parametrize("path", EVENT_FILES, ids=lambda path: path.stem)

@@ -1,0 +1,60 @@
+"""What is a fault of a log, and what only looks like one."""
+
+from tests.sample_events import NOW, epoch_opened, erased, registered, suspended, updated, user_id
+from user_directory_events import LogRecord, encode
+from user_directory_events.log_verdicts import PartitionVerdicts
+from user_directory_events.verification import Verification
+
+
+def verified(*records: LogRecord | bytes | None) -> Verification:
+    verdicts, verification = PartitionVerdicts(0), Verification()
+    for offset, record in enumerate((epoch_opened(), *records)):
+        value = record if record is None or isinstance(record, bytes) else encode(record)[1]
+        verification.take(verdicts.judge(offset, NOW, value))
+    return verification
+
+
+def faults(verification: Verification) -> list[tuple[str, str]]:
+    return [(finding.kind, finding.where) for finding in verification.faults_of_the_log()]
+
+
+def test_a_lost_race_is_no_fault() -> None:
+    assert faults(verified(registered(1), updated(2, sequence=1, fields={"display_name": "Jo"}))) == []
+
+
+def test_an_event_whose_predecessor_is_missing_is_a_gap() -> None:
+    assert faults(verified(registered(1), updated(2, sequence=4, fields={"display_name": "Jo"}))) == [("gap", "0-2")]
+
+
+def test_what_an_erasure_left_over_is_no_gap() -> None:
+    left_over = updated(2, sequence=2, fields={"display_name": "Jo"})
+
+    assert faults(verified(None, left_over, erased(3, sequence=3))) == []
+
+
+def test_an_erasure_settles_what_did_not_fit_before() -> None:
+    verification = verified(suspended(1, sequence=1), erased(2, sequence=2))
+
+    assert faults(verification) == [("unfit", "0-1")]
+    assert [f.where for f in verification.differences({})] == []
+
+
+def test_a_user_who_does_not_fit_is_compared_with_nothing() -> None:
+    verification = verified(suspended(1, sequence=1), registered(2, user=2))
+
+    assert [finding.where for finding in verification.differences({})] == [user_id(2)]
+
+
+def test_a_later_copy_is_a_fault_and_counts_once() -> None:
+    verification = verified(registered(1), registered(1))
+
+    assert faults(verification) == [("duplicate", "0-2")]
+    assert verification.counts == {"records": 3, "control records": 1, "accepted": 1, "duplicates": 1}
+
+
+def test_findings_tell_nothing_of_a_person() -> None:
+    verification = verified(registered(1), registered(1), registered(2, sequence=2), registered(3, user=2))
+    found = [*verification.faults_of_the_log(), *verification.differences({})]
+
+    assert len(found) == 3
+    assert not any("example.org" in finding.detail or "Jo" in finding.detail for finding in found)
