@@ -65,7 +65,7 @@ smoke: $(VENV)/dev.stamp ## Try a running directory: URL=http://... [READS=url] 
 	@$(PY) tests/smoke.py $(URL) $(if $(READS),--reads $(READS)) $(if $(KILL),--kill '$(KILL)')
 
 .PHONY: check-artefacts
-check-artefacts: $(VENV)/artefacts.stamp ## Check Dockerfile, compose, charts and scripts with their tools (PLANTED=1: check the checks)
+check-artefacts: $(VENV)/artefacts.stamp ## Check Dockerfile, compose, charts, scripts and AsyncAPI with their tools (PLANTED=1: check the checks)
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m tests.artefacts $(if $(PLANTED),--planted)
 
 .PHONY: test-cluster
