@@ -177,14 +177,15 @@ class Follower:
         else:
             starts = {partition: self._start(partition) for partition in assigned}
         for partition, place in starts.items():
-            if place.loading and place.users == 0:
-                self._memory.begin(partition)
             self._topics.place(partition, place)
             self._places[partition] = place
 
     def _start(self, partition: int) -> Place:
         committed = self._topics.committed(partition)
-        return Place(committed) if committed is not None else self._topics.beginning(partition)
+        if committed is not None:
+            return Place(committed)
+        self._memory.begin(partition)
+        return self._topics.beginning(partition)
 
     def _take(self, partition: int, records: Sequence[TopicRecord]) -> list[Item]:
         place = self._places[partition]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError, OffsetOutOfRangeError
+from kafka.errors import CommitFailedError, OffsetOutOfRangeError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from user_directory_events.consumer.checkpoint import Checkpoint, Place
@@ -109,8 +109,10 @@ class KafkaTopics:
         """
         changes = self._consumers["changes"].end_offsets([self._at("changes", partition)])
         users = self._at("users", partition)
-        with KafkaConsumer(**self._options, isolation_level="read_uncommitted", group_id=None) as uncommitted:
-            until = uncommitted.end_offsets([users])[users]
+        if "uncommitted" not in self._consumers:
+            everything = KafkaConsumer(**self._options, isolation_level="read_uncommitted", group_id=None)
+            self._consumers["uncommitted"] = everything
+        until = self._consumers["uncommitted"].end_offsets([users])[users]
         begin = self._consumers["users"].beginning_offsets([users])[users]
         return Place(changes[self._at("changes", partition)], begin, until)
 
@@ -151,8 +153,9 @@ class KafkaTopics:
         places = {self._at("changes", p): OffsetAndMetadata(offset, "", -1) for p, offset in news.items()}
         try:
             self._consumers["changes"].commit(places)
-        except CommitFailedError:
-            # The group gave the partitions to others, who go on where it was committed last; the next poll tells.
+        except (CommitFailedError, RebalanceInProgressError):
+            # The group is giving partitions to others, who go on where it was committed last; a poll tells which. What
+            # is still ours then is committed with the next batch.
             return
         self._committed.update(news)
 

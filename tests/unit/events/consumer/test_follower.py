@@ -1,10 +1,12 @@
 """Following a directory in memory: every user once, then each change once, whatever happens in between."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 
-from user_directory_events import UserDeleted, UserErased, UserUpdated
+from user_directory_events import Undecodable, UnknownSchema, UserDeleted, UserErased, UserUpdated
 from user_directory_events.consumer import (
     AsyncFollower,
     Batch,
@@ -16,6 +18,7 @@ from user_directory_events.consumer import (
     Follower,
     Item,
     Loaded,
+    Place,
     Progress,
 )
 from user_directory_events.testing import FakeDirectory
@@ -273,3 +276,44 @@ def test_stop_ends_the_iteration() -> None:
         follower.stop()
 
     assert not follower.checkpoint.loading
+
+
+def test_an_event_of_a_newer_release_stops_the_reader_until_it_knows_it() -> None:
+    directory = FakeDirectory(partitions=1)
+    ada = directory.register()
+    follower = directory.follow()
+    items(follower.to_the_end())
+    checkpoint = follower.checkpoint
+    directory.suspend(ada)
+    log = directory.logs.records["changes", 0]
+    known, newer = log[-1], (log[-1].value or b"").replace(b"user.suspended", b"user.locked")
+    log[-1] = replace(known, value=newer)
+
+    for _ in range(2):
+        with pytest.raises(UnknownSchema, match=r"user\.locked/1"):
+            follower.poll(0)
+    assert follower.checkpoint == checkpoint
+    log[-1] = known  # as if a release that knows it were installed
+    assert changes(items(directory.follow(checkpoint=checkpoint).to_the_end())) == [(ada, 2)]
+
+
+@pytest.mark.parametrize("value", [None, b"{}", b"not JSON"])
+def test_what_is_no_change_stops_the_reader(value: bytes | None) -> None:
+    directory = FakeDirectory(partitions=1)
+    follower = directory.follow()
+    items(follower.to_the_end())
+    directory.logs.append("changes", 0, 0, b"key", value)
+
+    for _ in range(2):
+        with pytest.raises(Undecodable):
+            follower.poll(0)
+
+
+def test_a_checkpoint_is_read_as_it_was_written_and_nothing_else_is_taken_for_one() -> None:
+    checkpoint = Checkpoint({0: Place(7), 1: Place(5, 3, 9)})
+
+    assert Checkpoint.from_json(checkpoint.to_json()) == checkpoint
+    assert checkpoint.to_json() == '{"0":{"changes":7},"1":{"changes":5,"users":3,"until":9}}'
+    for wrong in ("", "[]", '{"0":{}}', '{"0":{"changes":-1}}', '{"a":{"changes":1}}'):
+        with pytest.raises(ValidationError):
+            Checkpoint.from_json(wrong)
