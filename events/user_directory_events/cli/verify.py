@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Self
 
@@ -29,25 +29,37 @@ def run(options: argparse.Namespace) -> int:
         differences: list[Finding] = []
         if not options.log_only:
             with UsersTopic(options.bootstrap_servers, options.users_topic, kafka_options) as users:
-                differences = _compare(log, users, verification, options.patience)
+                differences = compare(lambda: _walk(log, verification), users.read, verification, options.patience)
                 verification.counts["users"] = sum(user is not None for user in users.read().values())
     findings = verification.faults_of_the_log() + differences
     _report(verification, findings, as_json=options.json)
     return 1 if findings else 0
 
 
-def _compare(log: History, users: "UsersTopic", verification: Verification, patience: float) -> list[Finding]:
-    """Compare until both say the same: the relay lags behind the log, and the log moves on meanwhile."""
+def compare(
+    walk: Callable[[], None],
+    read_users: Callable[[], Mapping[str, User | None]],
+    verification: Verification,
+    patience: float,
+) -> list[Finding]:
+    """Compare until both say the same: the relay lags behind the log, and the log moves on meanwhile.
+
+    Args:
+        walk: takes what has come to the log since.
+        read_users: returns what `users` holds now.
+        verification: the log so far.
+        patience: seconds to wait for users who differ.
+    """
     deadline = time.monotonic() + patience
     pending: set[str] | None = None
     while True:
-        differences = verification.differences(users.read(), pending)
+        differences = verification.differences(read_users(), pending)
         if not differences or time.monotonic() > deadline:
             return differences
         # Who was the same once is left out, or a busy directory would never be the same as a whole.
         pending = {finding.where for finding in differences}
         time.sleep(_AGAIN_SECONDS)
-        _walk(log, verification)
+        walk()
 
 
 def _walk(log: History, verification: Verification) -> None:

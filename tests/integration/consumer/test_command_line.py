@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -139,22 +138,6 @@ def test_verify_names_users_who_differ_and_tells_nothing_of_them(log: Log, plant
     assert (done.returncode, findings(done)) == (1, [("difference", user_id())])
     assert "Planted" not in done.stdout
     assert "example.org" not in done.stdout
-
-
-def test_verify_waits_for_users_who_lag_behind(log: Log) -> None:
-    log.accept(registered(1, **TIMELY))
-    event = updated(2, fields={"display_name": "Jo"}, **TIMELY)
-    log.append(event)
-    command = [sys.executable, "-m", "user_directory_events", "verify", "--events-topic", log.topic]
-    command += ["--users-topic", log.directory.users, "--bootstrap-servers", log.directory.bootstrap]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    time.sleep(2)  # only makes it likely that it looks too early: late or not, the answer must be the same
-    log.state = evolve(log.state, event)
-    log.tell(user_id(), log.state.to_json())
-
-    out, _ = process.communicate(timeout=60)
-
-    assert (process.returncode, out.splitlines()[-1]) == (0, "no fault")
 
 
 def test_show_tells_every_event_of_a_user_with_its_verdict_and_the_user(log: Log) -> None:

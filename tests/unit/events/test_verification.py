@@ -1,7 +1,10 @@
 """What is a fault of a log, and what only looks like one."""
 
+import itertools
+
 from tests.sample_events import NOW, epoch_opened, erased, registered, suspended, updated, user_id
-from user_directory_events import LogRecord, encode
+from user_directory_events import LogRecord, User, encode, evolve
+from user_directory_events.cli.verify import compare
 from user_directory_events.log_verdicts import PartitionVerdicts
 from user_directory_events.verification import Verification
 
@@ -58,3 +61,43 @@ def test_findings_tell_nothing_of_a_person() -> None:
 
     assert len(found) == 3
     assert not any("example.org" in finding.detail or "Jo" in finding.detail for finding in found)
+
+
+def test_users_who_lag_behind_are_waited_for() -> None:
+    event = updated(2, fields={"display_name": "Jo"})
+    verification = verified(registered(1), event)
+    before, after = evolve(None, registered(1)), verification.states[user_id()]
+    answers = [before, before, after]
+
+    def read() -> dict[str, User | None]:
+        state = answers.pop(0)
+        assert isinstance(state, User)
+        return {user_id(): state}
+
+    assert compare(lambda: None, read, verification, 60) == []
+    assert answers == []
+
+
+def test_a_log_that_moves_on_is_walked_again_and_who_was_right_once_is_not_looked_at_again() -> None:
+    verdicts, verification = PartitionVerdicts(0), Verification()
+    log = iter([epoch_opened(), registered(1), registered(2, user=2), registered(3, user=3)])
+
+    def walk(count: int = 1) -> None:
+        for record in itertools.islice(log, count):
+            verification.take(verdicts.judge(0, NOW, encode(record)[1]))
+
+    walk(3)
+    # `users` is ahead by a user at first; then one who was right is found changed, which the next walk would tell.
+    third = evolve(None, registered(3, user=3))
+    ahead = {user: state for user, state in verification.states.items() if isinstance(state, User)} | {
+        user_id(3): third
+    }
+    answers: list[dict[str, User | None]] = [ahead, {**ahead, user_id(1): None}]
+
+    assert compare(walk, lambda: answers.pop(0), verification, 60) == []
+
+
+def test_patience_ends() -> None:
+    verification = verified(registered(1))
+
+    assert [finding.where for finding in compare(lambda: None, dict, verification, 0)] == [user_id()]
