@@ -89,10 +89,10 @@ def test_a_log_that_moves_on_is_walked_again_and_who_was_right_once_is_not_looke
     walk(3)
     # `users` is ahead by a user at first; then one who was right is found changed, which the next walk would tell.
     third = evolve(None, registered(3, user=3))
-    ahead = {user: state for user, state in verification.states.items() if isinstance(state, User)} | {
-        user_id(3): third
-    }
-    answers: list[dict[str, User | None]] = [ahead, {**ahead, user_id(1): None}]
+    assert isinstance(third, User)
+    ahead: dict[str, User | None] = {user_id(3): third}
+    ahead |= {user: state for user, state in verification.states.items() if isinstance(state, User)}
+    answers = [ahead, {**ahead, user_id(1): None}]
 
     assert compare(walk, lambda: answers.pop(0), verification, 60) == []
 
