@@ -25,10 +25,15 @@ class AsyncFollower:
         self._make = make
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="user-directory-follower")
         self._follower: Follower | None = None
+        self._polling: asyncio.Future[Batch | None] | None = None
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._follower = await loop.run_in_executor(self._thread, self._make)
+        try:
+            self._follower = await loop.run_in_executor(self._thread, self._make)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
         return self
 
     async def __aexit__(
@@ -38,6 +43,9 @@ class AsyncFollower:
         # A poll that is under way when the task is cancelled ends by itself, before this in the same thread.
         await loop.run_in_executor(self._thread, self._entered.close)
         self._thread.shutdown(wait=False)
+        if self._polling is not None:
+            # Nobody waits for it any more, and so nobody is to be told that it failed.
+            self._polling.exception()
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -45,8 +53,20 @@ class AsyncFollower:
         return self._entered.checkpoint
 
     async def poll(self, timeout: float) -> Batch | None:  # noqa: ASYNC109 - how long Kafka is waited for
-        """Return the next batch, after at most `timeout` seconds; None: nothing is new. Raises what `Follower` does."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._entered.poll, timeout)
+        """Return the next batch, after at most `timeout` seconds; None: nothing is new. Raises what `Follower` does.
+
+        Whoever gives up waiting loses nothing: the next call returns the batch.
+        """
+        if self._polling is None:
+            loop = asyncio.get_running_loop()
+            self._polling = loop.run_in_executor(self._thread, self._entered.poll, timeout)
+        try:
+            batch = await asyncio.shield(self._polling)
+        except Exception:
+            self._polling = None
+            raise
+        self._polling = None
+        return batch
 
     async def __aiter__(self) -> AsyncIterator[Batch]:
         """Tell batch after batch, until the task is cancelled."""

@@ -1,5 +1,7 @@
 """Following a directory in memory: every user once, then each change once, whatever happens in between."""
 
+import asyncio
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -20,8 +22,10 @@ from user_directory_events.consumer import (
     Loaded,
     Place,
     Progress,
+    TopicMissing,
 )
-from user_directory_events.testing import FakeDirectory
+from user_directory_events.consumer.topics import TopicRecord
+from user_directory_events.testing import FakeDirectory, FakeTopics
 
 
 def items(batches: Iterable[Batch]) -> list[Item]:
@@ -260,6 +264,49 @@ async def test_the_same_is_told_to_asyncio() -> None:
     assert isinstance(told[1], Changed)
     assert isinstance(told[1].event, UserUpdated)
     assert topics.closed
+
+
+async def test_a_batch_for_which_nobody_waited_any_more_is_told_by_the_next_poll() -> None:
+    directory = FakeDirectory(partitions=1)
+    ada = directory.register()
+    begun, go_on = threading.Event(), threading.Event()
+
+    class SlowTopics(FakeTopics):
+        def poll(self, timeout: float) -> list[TopicRecord]:
+            begun.set()
+            assert go_on.wait(20)
+            return super().poll(timeout)
+
+    async with AsyncFollower(lambda: Follower(SlowTopics(directory.logs))) as follower:
+        go_on.set()
+        assert await follower.poll(0) is None  # partitions are assigned
+        go_on.clear()
+        begun.clear()
+        waiting = asyncio.create_task(follower.poll(0))
+        await asyncio.to_thread(begun.wait)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        go_on.set()
+        told = await follower.poll(0)
+
+    assert [item.user_id for item in told or ()] == [ada]
+
+
+async def test_a_poll_that_failed_raises_and_a_follower_that_cannot_be_made_too() -> None:
+    directory = FakeDirectory(partitions=1)
+    directory.logs.append("users", 0, 0, b"key", b"{}")
+    async with AsyncFollower(directory.follow) as follower:
+        await follower.poll(0)
+        for _ in range(2):
+            with pytest.raises(Undecodable):
+                await follower.poll(0)
+
+    def fail() -> Follower:
+        raise TopicMissing("topic users does not exist")
+
+    with pytest.raises(TopicMissing):
+        await AsyncFollower(fail).__aenter__()
 
 
 async def test_a_follower_that_was_not_entered_says_so() -> None:
