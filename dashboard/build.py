@@ -36,7 +36,7 @@ def build() -> str:
     board = (
         dashboard.Dashboard("User directory")
         .uid("user-directory")
-        .description("Rate, errors and duration of the APIs; verdicts, lag and promises of the projector.")
+        .description("Rate, errors and duration of the APIs; verdicts, lag and promises of the projector; the relay.")
         .tags(["user-directory"])
         .refresh("30s")
         .time("now-1h", "now")
@@ -74,7 +74,7 @@ def _figure(panel: Panel) -> stat.Panel:
         .description(panel.meaning)
         .datasource(_SOURCE)
         .unit(panel.unit)
-        .span(_FULL_WIDTH // 4)
+        .span(_FULL_WIDTH // 6)
         .height(4)
         .color_mode(BigValueColorMode.BACKGROUND)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))

@@ -41,8 +41,8 @@ def _rate(metric: str, selector: str, by: str) -> str:
     return f"sum by ({by}) (rate(user_directory_{metric}{{$scope,{selector}}}[{RATE}]))"
 
 
-def _by_partition(metric: str) -> dict[str, str]:
-    return {"partition {{partition}}": f'max by (partition) (user_directory_{metric}{{$scope,job="projector"}})'}
+def _by_partition(metric: str, job: str) -> dict[str, str]:
+    return {"partition {{partition}}": f'max by (partition) (user_directory_{metric}{{$scope,job="{job}"}})'}
 
 
 def _last_hour(ratio: str) -> dict[str, str]:
@@ -117,6 +117,20 @@ OVERVIEW: Final = Row(
             figure=True,
         ),
         Panel(
+            "Users in quarantine",
+            "Users whose documents wait for an operator.",
+            _COUNT,
+            {"users": 'max(user_directory_projector_parked_users{$scope,job="projector"})'},
+            figure=True,
+        ),
+        Panel(
+            "Erased events without a tombstone",
+            "Above zero for long: they stay in the log.",
+            _COUNT,
+            {"events": 'sum(user_directory_projector_erased_events_left{$scope,job="projector",stage="doomed"})'},
+            figure=True,
+        ),
+        Panel(
             "Copies that answer",
             "Processes that Prometheus reaches.",
             _COUNT,
@@ -133,6 +147,21 @@ OVERVIEW: Final = Row(
             "Part of the last hour's requests that took more than 250 ms (reads), 1 s (writes); the objective is 1 %.",
             _RATIO,
             _last_hour("slow"),
+        ),
+        Panel(
+            "Not let in",
+            "Requests a second without a token that counts, by reason: 401, 403, 503 where there are no keys.",
+            _PER_SECOND,
+            {"{{job}} {{reason}}": _rate("access_refusals_total", _APIS, "job, reason")},
+        ),
+        Panel(
+            "Rate-limited",
+            "Requests a second that were answered 429, by limit; uncounted: let pass, as Redis did not answer.",
+            _PER_SECOND,
+            {
+                "{{job}} {{limit}}": _rate("rate_limited_total", _APIS, "job, limit"),
+                "{{job}} uncounted": _rate("rate_limit_failures_total", _APIS, "job"),
+            },
         ),
     ),
 )
@@ -212,13 +241,13 @@ PROJECTOR: Final = Row(
             "Lag in records",
             "Records in the log that are not projected yet.",
             _COUNT,
-            _by_partition("projector_lag_records"),
+            _by_partition("projector_lag_records", "projector"),
         ),
         Panel(
             "Lag in seconds",
             "Age of the oldest record that is not projected yet.",
             _SECONDS,
-            _by_partition("projector_lag_seconds"),
+            _by_partition("projector_lag_seconds", "projector"),
         ),
         Panel(
             "Records",
@@ -244,7 +273,58 @@ PROJECTOR: Final = Row(
             _COUNT,
             {"opened": 'sum(increase(user_directory_projector_epochs_opened_total{$scope,job="projector"}[1h]))'},
         ),
+        Panel(
+            "Erased events left",
+            "Events of erased users still in the log: doomed have no tombstone yet, buried wait for compaction.",
+            _COUNT,
+            {"{{stage}}": 'sum by (stage) (user_directory_projector_erased_events_left{$scope,job="projector"})'},
+        ),
     ),
 )
 
-ROWS: Final = (OVERVIEW, COMMAND_API, QUERY_API, PROJECTOR)
+RELAY: Final = Row(
+    "Relay",
+    (
+        Panel(
+            "Relay's lag in records",
+            "Records in the log that are not relayed yet.",
+            _COUNT,
+            _by_partition("relay_lag_records", "relay"),
+        ),
+        Panel(
+            "Relay's lag in seconds",
+            "Age of the oldest record that is not relayed yet.",
+            _SECONDS,
+            _by_partition("relay_lag_seconds", "relay"),
+        ),
+        Panel(
+            "Delay",
+            "From the log's time stamp of an accepted event to the commit that shows it to other systems.",
+            _SECONDS,
+            _quantiles("relay_delay_seconds", 'job="relay"'),
+        ),
+        Panel(
+            "Relayed events",
+            "Events of the log that were dealt with, and users' states written, a second.",
+            _PER_SECOND,
+            {
+                "events {{outcome}}": _rate("relay_events_total", 'job="relay"', "outcome"),
+                "states {{kind}}": _rate("relay_states_total", 'job="relay"', "kind"),
+            },
+        ),
+        Panel(
+            "Transactions",
+            "Time from the beginning of a Kafka transaction to its commit.",
+            _SECONDS,
+            _quantiles("relay_transaction_duration_seconds", 'job="relay"'),
+        ),
+        Panel(
+            "Aborted transactions",
+            "A second, by error; each is done again.",
+            _PER_SECOND,
+            {"{{error}}": _rate("relay_aborted_transactions_total", 'job="relay"', "error")},
+        ),
+    ),
+)
+
+ROWS: Final = (OVERVIEW, COMMAND_API, QUERY_API, PROJECTOR, RELAY)

@@ -9,7 +9,7 @@ the log still holds dooms it anew.
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from kafka.errors import KafkaError
 
@@ -75,24 +75,29 @@ class Eraser:
         live = self._store.live()
         if live is None:
             return
-        doomed_left = buried_left = 0
-        for partition in self._store.erasing(live, sorted(self._partitions())):
-            self._store.rewrite_changes(live, partition)
-            doomed_left += self._bury(live, partition)
-            buried_left += self._watch(live, partition)
-        metrics.ERASED_EVENTS_LEFT.labels("doomed").set(doomed_left)
-        metrics.ERASED_EVENTS_LEFT.labels("buried").set(buried_left)
+        left = {"doomed": 0, "buried": 0}
+        erasing = self._store.erasing(live, sorted(self._partitions()))
+        try:
+            for partition in erasing:
+                doomed = self._store.doomed(live, partition)
+                left["doomed"] += len(doomed)
+                self._store.rewrite_changes(live, partition)
+                left["doomed"] -= self._bury(live, partition, doomed)
+                left["buried"] += self._watch(live, partition)
+        finally:
+            # Also where Kafka refuses the tombstones: that is when somebody has to see that events are left.
+            for stage, events in left.items():
+                metrics.ERASED_EVENTS_LEFT.labels(stage).set(events)
 
-    def _bury(self, live: LivePointer, partition: int) -> int:
-        """Append tombstones for some of the doomed events; return how many are left."""
-        doomed = self._store.doomed(live, partition)
+    def _bury(self, live: LivePointer, partition: int, doomed: Mapping[str, int]) -> int:
+        """Append tombstones for some of the doomed events; return for how many."""
         some = dict(list(doomed.items())[:_MOST_AT_ONCE])
         if some:
             self._compacted.bury(partition, [lengthen(event) or "" for event in some])
             self._store.bury(live, partition, some)
             metrics.TOMBSTONES.inc(len(some))
             log.info("erased events buried", extra={"partition": partition, "events": len(some)})
-        return len(doomed) - len(some)
+        return len(some)
 
     def _watch(self, live: LivePointer, partition: int) -> int:
         """Keep the log moving until compaction has removed the buried events; return how many it has not."""

@@ -52,17 +52,33 @@ HTTP_REQUESTS_IN_FLIGHT: Final = _gauge(
 )
 
 # Access.
-ACCESS_REFUSALS: Final = _counter(
-    "access_refusals_total",
-    "Requests that were not let in by reason: missing, repeated, malformed, algorithm, key, signature, expired, "
-    "claims, scope, no-keys.",
-    "reason",
+ACCESS_REFUSALS: Final = _beginning_at_zero(
+    _counter(
+        "access_refusals_total",
+        "Requests that were not let in by reason: missing, repeated, malformed, algorithm, key, signature, expired, "
+        "claims, scope, no-keys.",
+        "reason",
+    ),
+    "missing",
+    "repeated",
+    "malformed",
+    "algorithm",
+    "key",
+    "signature",
+    "expired",
+    "claims",
+    "scope",
+    "no-keys",
 )
 TOKEN_KEY_FAILURES: Final = _counter(
     "token_key_failures_total", "Times that the keys of the tokens could not be read; those read before are kept."
 )
 
-RATE_LIMITED: Final = _counter("rate_limited_total", "Requests refused for a rate limit: subject, address.", "limit")
+RATE_LIMITED: Final = _beginning_at_zero(
+    _counter("rate_limited_total", "Requests refused for a rate limit: subject, address.", "limit"),
+    "subject",
+    "address",
+)
 RATE_LIMIT_FAILURES: Final = _counter(
     "rate_limit_failures_total", "Requests let pass uncounted, as Redis did not answer."
 )
@@ -109,7 +125,17 @@ RECORDS: Final = _counter(
     "kind",
     "verdict",
 )
-VOID_EVENTS: Final = _counter("projector_void_events_total", "Events judged void by reason.", "reason")
+VOID_EVENTS: Final = _beginning_at_zero(
+    _counter(
+        "projector_void_events_total",
+        "Events judged void by reason: void_epoch, void_deadline, void_sequence, void_erased.",
+        "reason",
+    ),
+    "void_epoch",
+    "void_deadline",
+    "void_sequence",
+    "void_erased",
+)
 DUPLICATE_EVENTS: Final = _counter(
     "projector_duplicate_events_total", "Copies of an event id that was judged before. Must stay zero."
 )
@@ -134,10 +160,13 @@ BATCH_SIZE: Final = Histogram(
     buckets=_BATCH_SIZE_BUCKETS,
 )
 APPLY_DURATION: Final = _seconds("projector_apply_duration", "Time that one batch took in Redis.")
-REFUSED_BATCHES: Final = _counter(
-    "projector_refused_batches_total",
-    "Batches that Redis refused by reason; the projector then seeks the checkpoint.",
-    "reason",
+REFUSED_BATCHES: Final = _beginning_at_zero(
+    _counter(
+        "projector_refused_batches_total",
+        "Batches that Redis refused by reason: checkpoint; the projector then seeks the checkpoint.",
+        "reason",
+    ),
+    "checkpoint",
 )
 LAG_RECORDS: Final = _gauge("projector_lag_records", "Records in the log that are not projected yet.", "partition")
 LAG_SECONDS: Final = _gauge(
@@ -159,11 +188,15 @@ REBUILD_PROGRESS: Final = _gauge(
 )
 
 # Relay.
-RELAYED_EVENTS: Final = _counter(
-    "relay_events_total", "Events of the log that were dealt with, by outcome: relayed, void.", "outcome"
+RELAYED_EVENTS: Final = _beginning_at_zero(
+    _counter("relay_events_total", "Events of the log that were dealt with, by outcome: relayed, void.", "outcome"),
+    "relayed",
+    "void",
 )
-RELAYED_STATES: Final = _counter(
-    "relay_states_total", "Users' states written for other systems, by kind: document, tombstone.", "kind"
+RELAYED_STATES: Final = _beginning_at_zero(
+    _counter("relay_states_total", "Users' states written for other systems, by kind: document, tombstone.", "kind"),
+    "document",
+    "tombstone",
 )
 RELAY_TRANSACTION_DURATION: Final = _seconds(
     "relay_transaction_duration", "Time from the beginning of a Kafka transaction to its commit."
@@ -171,8 +204,13 @@ RELAY_TRANSACTION_DURATION: Final = _seconds(
 RELAY_DELAY: Final = _seconds(
     "relay_delay", "Time from the log's time stamp of an accepted event to the commit that shows it to other systems."
 )
-RELAY_ABORTED_TRANSACTIONS: Final = _counter(
-    "relay_aborted_transactions_total", "Kafka transactions that were not committed, by error.", "error"
+# What Kafka answers when another relay has taken over a partition or the name, and when it does not answer.
+RELAY_ABORTED_TRANSACTIONS: Final = _beginning_at_zero(
+    _counter("relay_aborted_transactions_total", "Kafka transactions that were not committed, by error.", "error"),
+    "ProducerFencedError",
+    "InvalidProducerEpochError",
+    "IllegalGenerationError",
+    "KafkaTimeoutError",
 )
 RELAY_LAG_RECORDS: Final = _gauge("relay_lag_records", "Records in the log that are not relayed yet.", "partition")
 RELAY_LAG_SECONDS: Final = _gauge(

@@ -87,6 +87,10 @@ MISTAKES: Final = (
     Mistake(
         "rules: promtool", _ALERTS, 'guard_ready{job="projector"}) == 0', 'guard_ready{job="projector"}) > 0', "ShutOut"
     ),
+    Mistake(
+        "rules: promtool", _ALERTS, 'lag_seconds{job="relay"}) > 30', 'lag_seconds{job="relay"}) > 3000', "RelayLags"
+    ),
+    Mistake("rules: promtool", _ALERTS, 'stage="doomed"}) > 0', 'stage="buried"}) > 0', "ErasureHeldUp"),
     Mistake("rules: promtool", "docker/prometheus.yml", "dns_sd_configs", "dns_configs", "dns_configs"),
     Mistake("rules, dashboard: tests", _ALERTS, "verdict_wait_seconds_bucket", "verdict_seconds_bucket", "known"),
     Mistake("rules, dashboard: tests", "docs/runbook.md", "## UserDirectoryApiGone", "## ApiGone", "runbook"),
@@ -101,6 +105,15 @@ MISTAKES: Final = (
     Mistake(
         "Terraform: test", _CLUSTER, "enable_private_endpoint = true", "enable_private_endpoint = false", "endpoint"
     ),
+    Mistake(
+        "charts: tests",
+        "charts/user-directory/templates/_helpers.tpl",
+        "path: {{ $name }}",
+        "path: {{ $from.key }}",
+        "name_files",
+    ),
+    Mistake("Terraform: test", "terraform/modules/log/credentials.tf", "managedkafka.client", "owner", "nothing else"),
+    Mistake("Terraform: test", "terraform/modules/identities/main.tf", "chart}-relay", "chart}-relays", "relay"),
     Mistake("Terraform: test", "terraform/modules/cache/main.tf", '"noeviction"', '"allkeys-lru"', "evict"),
     Mistake("Terraform: test", "terraform/modules/log/main.tf", "prevent_destroy = true", "", "prevent_destroy"),
     Mistake(

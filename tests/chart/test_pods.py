@@ -199,3 +199,30 @@ def test_the_job_needs_nothing_that_is_not_there_before_the_release() -> None:
     assert "serviceAccountName" not in spec
     assert "envFrom" not in spec["containers"][0]
     assert environment(spec["containers"][0])["KAFKA_BOOTSTRAP_SERVERS"] == "kafka-0.kafka:9092,kafka-1.kafka:9092"
+
+
+def test_settings_that_name_files_have_them_from_secrets() -> None:
+    sets = ("secretFiles.KAFKA_SSL_CAFILE.secret=kafka-ca", "secretFiles.KAFKA_SSL_CAFILE.key=ca.crt")
+    rendered = render(DIRECTORY / "ci" / "gke-dev-values.yaml", *sets)
+    stored = rendered.one("ExternalSecret", "settings")["spec"]["data"]
+    assert {"secretKey": "REDIS_CA_FILE", "remoteRef": {"key": "ud-dev-redis-ca"}} in stored
+    for name, template in rendered.pods():
+        (container,) = template["spec"]["containers"]
+        (mount,) = [one for one in container["volumeMounts"] if one["name"] == "files"]
+        (volume,) = [one for one in template["spec"]["volumes"] if one["name"] == "files"]
+        files = {
+            f"{mount['mountPath']}/{item['path']}": (source["secret"]["name"], item["key"])
+            for source in volume["projected"]["sources"]
+            for item in source["secret"]["items"]
+        }
+        named = environment(container)
+        assert files == {
+            named["KAFKA_SSL_CAFILE"]: ("kafka-ca", "ca.crt"),
+            named["REDIS_CA_FILE"]: ("ud-user-directory-settings", "REDIS_CA_FILE"),
+        }, name
+        assert mount["readOnly"]
+
+
+def test_without_files_there_is_no_volume_for_them() -> None:
+    for _, template in render(DIRECTORY / "ci" / "gateway-values.yaml").pods():
+        assert "files" not in {volume["name"] for volume in template["spec"]["volumes"]}

@@ -18,13 +18,14 @@ from tests.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
+JOBS = ("command-api", "query-api", "projector", "relay")
 NEWER = b'{"specversion":"1.0","source":"/user-directory","type":"user.merged","dataschema":"user.merged/1"}'
 
 
 @contextmanager
 def watching(stack: Stack, directory: Path) -> Iterator[PrometheusServer]:
-    jobs = {"command-api": stack.command_url, "query-api": stack.query_url, "projector": stack.projector_url}
-    server = PrometheusServer(directory, jobs)
+    urls = (stack.command_url, stack.query_url, stack.projector_url, stack.relay_url)
+    server = PrometheusServer(directory, dict(zip(JOBS, urls, strict=True)))
     server.start()
     try:
         server.wait_ready()
@@ -77,11 +78,7 @@ def test_every_query_of_the_dashboard_has_data(stack: Stack, tmp_path: Path) -> 
             return [name for name, expression in wanted.items() if not prometheus.query(expression)]
 
         prometheus.until(lambda: not without_data(), lambda: "\n".join(without_data()), seconds=60)
-        assert {series["metric"]["job"] for series in prometheus.query("up == 1")} == {
-            "command-api",
-            "query-api",
-            "projector",
-        }
+        assert {series["metric"]["job"] for series in prometheus.query("up == 1")} == set(JOBS)
         health = [rule["health"] for rule in _rules(prometheus)]
         assert set(health) == {"ok"}
         prometheus.until(lambda: not prometheus.firing(), lambda: str(prometheus.firing()), seconds=30)
@@ -100,7 +97,7 @@ def test_lag_a_guard_that_is_not_ready_and_a_projector_that_is_gone_raise_their_
             prometheus.until(lambda: name in prometheus.firing(), lambda: f"{name}: {prometheus.firing()}", seconds)
             assert labels.items() <= prometheus.firing()[name].items()
 
-        prometheus.until(lambda: len(prometheus.query("up == 1")) == 3, lambda: "not scraped", seconds=30)
+        prometheus.until(lambda: len(prometheus.query("up == 1")) == len(JOBS), lambda: "not scraped", seconds=30)
         # Until the first scrape nobody could be seen.
         prometheus.until(lambda: not prometheus.firing(), lambda: str(prometheus.firing()), seconds=30)
 

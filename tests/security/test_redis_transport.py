@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from tests.stack import Stack
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow]
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "security.md"
 PREFIX = "user-directory"
-USERS = ("query-api", "command-api", "projector")
+USERS = ("query-api", "command-api", "projector", "relay")
 
 
 @dataclass
@@ -69,7 +70,8 @@ def stack_of(kafka_bootstrap: str, guarded: Guarded, directory: Path) -> Iterato
     """Run the processes, each as its own user."""
     settings = guarded.settings("projector") | {"REDIS_KEY_PREFIX": PREFIX}
     stack = Stack(kafka_bootstrap, guarded.url("projector"), directory, settings)
-    for process, user in ((stack.command_api, "command-api"), (stack.query_api, "query-api")):
+    others = ((stack.command_api, "command-api"), (stack.query_api, "query-api"), (stack.relay, "relay"))
+    for process, user in others:
         process.environ = {**process.environ, **guarded.settings(user)}
     try:
         stack.start()
@@ -94,6 +96,11 @@ def test_every_process_works_as_its_own_user(kafka_bootstrap: str, guarded: Guar
         with client.stream("GET", f"{stack.query_url}/changes") as feed:
             assert feed.status_code == 200
         assert client.get(f"{stack.query_url}/readyz").status_code == 200
+        relayed = 'user_directory_relay_events_total{outcome="relayed"} 2.0'
+        deadline = time.monotonic() + 20
+        while relayed not in (told := client.get(f"{stack.relay_url}/metrics").text):
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize("user", USERS)

@@ -155,6 +155,47 @@ AUTH_JWKS_URL: {{ .jwksUrl | quote }}
 {{- end -}}
 {{- end -}}
 
+{{/* The settings that name a file from a secret: the variable's name, the secret and its key. */}}
+{{- define "user-directory.secretFiles" -}}
+{{- $files := dict -}}
+{{- if .Values.externalSecret.enabled -}}
+{{- range $name, $_ := .Values.externalSecret.files -}}
+{{- $_ := set $files $name (dict "secret" (printf "%s-settings" (include "user-directory.fullname" $)) "key" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $files .Values.secretFiles) -}}
+{{- end -}}
+
+{{- define "user-directory.fileEnv" -}}
+{{- range $name, $_ := include "user-directory.secretFiles" . | fromYaml }}
+- name: {{ $name }}
+  value: /etc/user-directory/files/{{ $name }}
+{{- end -}}
+{{- end -}}
+
+{{- define "user-directory.fileMounts" -}}
+{{- if include "user-directory.secretFiles" . | fromYaml }}
+- name: files
+  mountPath: /etc/user-directory/files
+  readOnly: true
+{{- end -}}
+{{- end -}}
+
+{{- define "user-directory.fileVolumes" -}}
+{{- with include "user-directory.secretFiles" . | fromYaml }}
+- name: files
+  projected:
+    sources:
+      {{- range $name, $from := . }}
+      - secret:
+          name: {{ $from.secret }}
+          items:
+            - key: {{ $from.key }}
+              path: {{ $name }}
+      {{- end }}
+{{- end -}}
+{{- end -}}
+
 {{- define "user-directory.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001

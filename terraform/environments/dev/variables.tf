@@ -19,6 +19,16 @@ variable "domain" {
   type        = string
 }
 
+variable "issuer" {
+  description = "Issuer of the tokens that requests carry (`iss`)."
+  type        = string
+}
+
+variable "issuer_keys" {
+  description = "URL of the issuer's keys, a JWK set."
+  type        = string
+}
+
 variable "parked" {
   description = "Whether the environment sleeps: no nodes, but the log is kept. See make cloud-down."
   type        = bool

@@ -6,6 +6,8 @@ module "directory" {
   project_number = var.project_number
   region         = var.region
   domain         = var.domain
+  issuer         = var.issuer
+  issuer_keys    = var.issuer_keys
   environment    = "prod"
   protected      = true
 

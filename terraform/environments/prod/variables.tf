@@ -18,3 +18,13 @@ variable "domain" {
   description = "Domain below which everything gets a name, e.g. apps.example.org."
   type        = string
 }
+
+variable "issuer" {
+  description = "Issuer of the tokens that requests carry (`iss`)."
+  type        = string
+}
+
+variable "issuer_keys" {
+  description = "URL of the issuer's keys, a JWK set."
+  type        = string
+}

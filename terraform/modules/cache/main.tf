@@ -61,6 +61,35 @@ resource "google_secret_manager_secret_version" "url" {
   secret_data = "rediss://:${google_redis_instance.this.auth_string}@${google_redis_instance.this.host}:${google_redis_instance.this.port}/0"
 }
 
+# No public authority has signed the certificate of Redis, but one of its own.
+resource "google_secret_manager_secret" "ca" {
+  project   = var.project
+  secret_id = "${var.name}-redis-ca"
+  labels    = var.labels
+
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+}
+
+resource "google_secret_manager_secret_version" "ca" {
+  secret      = google_secret_manager_secret.ca.id
+  secret_data = join("\n", google_redis_instance.this.server_ca_certs[*].cert)
+}
+
+resource "google_secret_manager_secret_iam_member" "ca_readers" {
+  for_each = var.readers
+
+  project   = var.project
+  secret_id = google_secret_manager_secret.ca.secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${each.value}"
+}
+
 resource "google_secret_manager_secret_iam_member" "readers" {
   for_each = var.readers
 

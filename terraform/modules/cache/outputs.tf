@@ -12,3 +12,8 @@ output "port" {
   description = "Port of the primary."
   value       = google_redis_instance.this.port
 }
+
+output "ca_secret" {
+  description = "Name of the secret that holds the authority which signed the certificate of Redis."
+  value       = google_secret_manager_secret.ca.secret_id
+}

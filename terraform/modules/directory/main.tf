@@ -58,6 +58,7 @@ module "log" {
   name       = local.name
   subnetwork = module.network.subnetwork
   vcpus      = var.kafka_vcpus
+  readers    = { secrets = module.identities.emails["secrets"] }
   labels     = local.labels
 }
 

@@ -6,19 +6,29 @@ output "values" {
   description = "Values of charts/user-directory: terraform output -raw values >values/user-directory.yaml"
   value = yamlencode({
     image = { repository = "${module.registry.repository}/user-directory" }
+    auth  = { issuer = var.issuer, jwksUrl = var.issuer_keys }
     kafka = {
       bootstrapServers  = module.log.bootstrap_servers
       partitions        = var.kafka_partitions
       replicationFactor = 3
       minInsyncReplicas = 2
     }
+    settings = {
+      KAFKA_SECURITY_PROTOCOL = "SASL_SSL"
+      KAFKA_SASL_MECHANISM    = "PLAIN"
+      KAFKA_SASL_USERNAME     = module.log.username
+    }
     externalSecret = {
       enabled = true
       store   = { name = "google", kind = "ClusterSecretStore" }
-      data    = { REDIS_URL = { key = module.cache.url_secret } }
+      data = {
+        KAFKA_SASL_PASSWORD = { key = module.log.password_secret }
+        REDIS_URL           = { key = module.cache.url_secret }
+      }
+      files = { REDIS_CA_FILE = { key = module.cache.ca_secret } }
     }
     components = {
-      for name in ["command-api", "query-api", "projector"] : name => {
+      for name in ["command-api", "query-api", "projector", "relay"] : name => {
         serviceAccountAnnotations = { (local.google_account) = module.identities.emails[name] }
       }
     }

@@ -33,6 +33,21 @@ variable "domain" {
   type        = string
 }
 
+variable "issuer" {
+  description = "Issuer of the tokens that requests carry (`iss`)."
+  type        = string
+}
+
+variable "issuer_keys" {
+  description = "URL of the issuer's keys, a JWK set."
+  type        = string
+
+  validation {
+    condition     = startswith(var.issuer_keys, "https://")
+    error_message = "The issuer's keys are fetched with TLS alone."
+  }
+}
+
 variable "release" {
   description = "Name of the Helm release."
   type        = string

@@ -6,11 +6,12 @@ locals {
   # As the chart names things: a release that has the chart's name in its own is not given it twice.
   chart = strcontains(var.release, "user-directory") ? var.release : "${var.release}-user-directory"
 
-  # What each needs of the project. The query API reads Redis alone, which knows passwords, not identities.
+  # What each needs of the project. Kafka and Redis ask for passwords, so the processes need nothing.
   workloads = {
-    command-api = { kubernetes = "user-directory/${local.chart}-command-api", roles = ["roles/managedkafka.client"] }
+    command-api = { kubernetes = "user-directory/${local.chart}-command-api", roles = [] }
     query-api   = { kubernetes = "user-directory/${local.chart}-query-api", roles = [] }
-    projector   = { kubernetes = "user-directory/${local.chart}-projector", roles = ["roles/managedkafka.client"] }
+    projector   = { kubernetes = "user-directory/${local.chart}-projector", roles = [] }
+    relay       = { kubernetes = "user-directory/${local.chart}-relay", roles = [] }
     secrets     = { kubernetes = "external-secrets/external-secrets", roles = [] }
     dns         = { kubernetes = "cert-manager/cert-manager", roles = ["roles/dns.admin"] }
     pipeline    = { kubernetes = "concourse/concourse-worker", roles = ["roles/container.developer", "roles/gkehub.gatewayEditor"] }

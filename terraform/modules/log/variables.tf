@@ -32,3 +32,8 @@ variable "labels" {
   description = "Labels of the cluster."
   type        = map(string)
 }
+
+variable "readers" {
+  description = "Service accounts that may read the secret with the password, by a name of ours."
+  type        = map(string)
+}

@@ -11,6 +11,7 @@ from projector.erasure import Eraser
 from projector.store import ReadModelStore
 from read_models.ids import shorten
 from read_models.records import LivePointer
+from runtime import metrics
 from tests.sample_events import event_id
 
 LIVE = LivePointer(1, "log", True)
@@ -89,6 +90,12 @@ def world() -> World:
     return World()
 
 
+def left() -> dict[str, float]:
+    """Return what the metric says of erased events, by stage."""
+    (family,) = metrics.ERASED_EVENTS_LEFT.collect()
+    return {sample.labels["stage"]: sample.value for sample in family.samples}
+
+
 def test_doomed_events_get_a_tombstone_each_and_are_watched(world: World) -> None:
     world.doom(0, e1=3, e2=9)
     world.doom(1, e3=4)
@@ -128,10 +135,12 @@ def test_an_event_without_a_tombstone_stays_doomed(world: World) -> None:
     with pytest.raises(KafkaError):
         world.eraser.step()
     assert world.store.doomed_events == {0: {shorten(event_id(1)): 3}}
+    assert left() == {"doomed": 1, "buried": 0}
 
     world.log.broken = False
     world.eraser.step()
     assert world.log.buried == [(0, event_id(1))]
+    assert left() == {"doomed": 0, "buried": 1}
 
 
 def test_many_events_are_taken_in_turns(world: World) -> None:
@@ -140,6 +149,7 @@ def test_many_events_are_taken_in_turns(world: World) -> None:
     for buried in (500, 1000, 1200):
         world.eraser.step()
         assert len(world.log.buried) == buried
+        assert left() == {"doomed": 1200 - buried, "buried": buried}
 
 
 def test_an_empty_redis_has_nothing_to_erase(world: World) -> None:

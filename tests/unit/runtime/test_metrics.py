@@ -3,6 +3,7 @@ import re
 from prometheus_client import metrics as kinds
 
 from runtime import metrics
+from user_directory_events.verdict import Verdict
 
 DECLARED = [value for value in vars(metrics).values() if isinstance(value, kinds.MetricWrapperBase)]
 USER_DATA = {"user_id", "email", "name", "path", "query", "value"}
@@ -24,6 +25,12 @@ def test_units_are_base_units() -> None:
 def test_no_label_can_hold_user_data() -> None:
     for metric in DECLARED:
         assert not USER_DATA & set(metric._labelnames)
+
+
+def test_void_reasons_begin_at_zero_under_the_names_that_verdicts_have() -> None:
+    (family,) = metrics.VOID_EVENTS.collect()
+    reasons = {sample.labels["reason"] for sample in family.samples}
+    assert reasons == {verdict.name.lower() for verdict in Verdict if verdict is not Verdict.ACCEPTED}
 
 
 def test_what_must_stay_zero_is_there_before_anything_happened() -> None:

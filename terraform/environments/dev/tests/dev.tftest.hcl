@@ -13,6 +13,8 @@ variables {
   project        = "example"
   project_number = "123456789"
   domain         = "apps.example.org"
+  issuer         = "https://issuer.example.org"
+  issuer_keys    = "https://issuer.example.org/jwks.json"
 }
 
 run "plan" {
@@ -34,7 +36,7 @@ run "the_chart_takes_the_values_as_they_are" {
 
   assert {
     condition = toset(keys(output.service_accounts)) == toset([
-      "command-api", "query-api", "projector", "secrets", "dns", "pipeline",
+      "command-api", "query-api", "projector", "relay", "secrets", "dns", "pipeline",
     ])
     error_message = "Each process has a service account of its own."
   }

@@ -1,6 +1,11 @@
 mock_provider "google" {
   mock_resource "google_redis_instance" {
-    defaults = { host = "10.16.0.3", port = 6378, auth_string = "made-up" }
+    defaults = {
+      host            = "10.16.0.3"
+      port            = 6378
+      auth_string     = "made-up"
+      server_ca_certs = [{ cert = "old" }, { cert = "new" }]
+    }
   }
 }
 
@@ -34,8 +39,14 @@ run "it_is_private_and_encrypted_and_asks_for_a_password" {
   }
 
   assert {
-    condition     = keys(google_secret_manager_secret_iam_member.readers) == ["secrets"]
-    error_message = "Only those named may read the secret."
+    condition     = google_secret_manager_secret_version.ca.secret_data == "old\nnew"
+    error_message = "The processes must know every authority that may sign the certificate of Redis."
+  }
+
+  assert {
+    condition = alltrue([for one in [google_secret_manager_secret_iam_member.readers, google_secret_manager_secret_iam_member.ca_readers] :
+    keys(one) == ["secrets"]])
+    error_message = "Only those named may read the secrets."
   }
 }
 

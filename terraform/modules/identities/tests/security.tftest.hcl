@@ -15,8 +15,6 @@ run "each_holds_what_it_needs_and_nothing_else" {
 
   assert {
     condition = toset(keys(google_project_iam_member.this)) == toset([
-      "command-api roles/managedkafka.client",
-      "projector roles/managedkafka.client",
       "dns roles/dns.admin",
       "pipeline roles/container.developer",
       "pipeline roles/gkehub.gatewayEditor",
@@ -36,6 +34,11 @@ run "each_is_lent_to_one_kubernetes_account" {
   assert {
     condition     = google_service_account_iam_member.kubernetes["projector"].member == "serviceAccount:example.svc.id.goog[user-directory/user-directory-projector]"
     error_message = "The projector's pods must be the projector's account."
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.kubernetes["relay"].member == "serviceAccount:example.svc.id.goog[user-directory/user-directory-relay]"
+    error_message = "The relay's pods must be the relay's account."
   }
 
   assert {
