@@ -65,7 +65,7 @@ class Restore:
             StartupError: the log is not empty, or Kafka fails.
         """
         self._make_way(begin_again=begin_again)
-        (topic, _) = topics_of(self._settings)
+        topic, *_ = topics_of(self._settings)
         self._create(topic)
         log_id, epoch = new_event_id(), new_event_id()
         self._bar.total = trailer.events
