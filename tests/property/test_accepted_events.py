@@ -1,4 +1,4 @@
-"""What a backup takes from the log is what the public fold accepts, however the log is read."""
+"""A backup takes from the log what the public fold accepts, and what operators discarded, however it is read."""
 
 from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.accepted_events import accepted_events
+from projector.accepted_events import accepted_events, kept_records, user_of
 from projector.log_reader import LogReader
 from tests.property.logs import Step, log_of, logs
-from user_directory_events import LogRecord, UserEvent, encode
+from user_directory_events import EventsDiscarded, LogRecord, PartitionFold, UserEvent, Verdict, encode
 
 
 class ListReader(LogReader):
@@ -56,6 +56,29 @@ def test_the_accepted_events_are_those_of_the_public_fold(written: list[Step], a
     for record, timestamp in entries:
         first_stamps.setdefault(record.id, timestamp)
     assert stamps == {event_id: first_stamps[event_id] for event_id in stamps}
+
+
+@given(logs, st.integers(1, 7))
+def test_discards_are_kept_at_their_place_among_the_events_of_their_user(written: list[Step], at_once: int) -> None:
+    entries, final = log_of(written)
+    expected: dict[str, list[str]] = {}
+    fold = PartitionFold()
+    for record, timestamp in entries:
+        verdict = fold.apply(record, timestamp)
+        if isinstance(record, UserEvent) and verdict is Verdict.ACCEPTED:
+            expected.setdefault(record.subject, []).append(record.id)
+        elif isinstance(record, EventsDiscarded) and record.data.user_id in expected:
+            expected[record.data.user_id].append(record.id)
+    for user, log in final.users.items():
+        if log.erased:
+            expected[user] = [log.accepted[-1].id]
+
+    told: dict[str, list[str]] = {}
+    reader = ListReader([*entries, (None, entries[0][1])], at_once)
+    for kept, _ in kept_records(reader, 3, 0, 2 * len(entries) + 1):
+        told.setdefault(user_of(kept), []).append(kept.id)
+
+    assert told == expected
 
 
 @given(logs, st.integers(0, 30))
