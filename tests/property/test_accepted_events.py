@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 
 from projector.accepted_events import accepted_events, kept_records, user_of
 from projector.log_reader import LogReader
+from read_models.records import UserRecord
+from tests.memory_read_models import MemoryReadModels
 from tests.property.logs import Step, log_of, logs
+from tests.sample_events import epoch_opened
+from tests.small_projector import SmallProjector
 from user_directory_events import EventsDiscarded, LogRecord, PartitionFold, UserEvent, Verdict, encode
+from user_directory_events.timestamps import ENDLESS
 
 
 class ListReader(LogReader):
@@ -89,3 +94,29 @@ def test_nothing_behind_the_end_is_told(written: list[Step], end: int) -> None:
     part = [event.id for event, _ in accepted_events(ListReader(entries, 4), 3, 0, behind)]
     whole = [event.id for event, _ in accepted_events(ListReader(entries[:end], 4), 3, 0, behind)]
     assert part == whole
+
+
+@given(logs)
+def test_a_restored_log_makes_the_same_documents_of_the_same_users(written: list[Step]) -> None:
+    entries, fold = log_of(written)
+    restored: list[tuple[LogRecord, int]] = [(epoch_opened(epoch="restored"), entries[0][1])]
+    for record, timestamp in kept_records(ListReader([*entries, (None, entries[0][1])], 3), 3, 0, 2 * len(entries) + 1):
+        new = {"epoch": "restored", "deadline": ENDLESS} if isinstance(record, UserEvent) else {}
+        restored.append((record.model_copy(update=new), timestamp))
+
+    users = {user for user, log in fold.users.items() if log.version > 0}
+    assert documents(restored, users) == documents(entries, users)
+
+
+def documents(entries: Sequence[tuple[LogRecord, int]], users: Iterable[str]) -> dict[str, Any]:
+    models = MemoryReadModels()
+    projector = SmallProjector(models)
+    for record, timestamp in entries:
+        projector.append(record, timestamp)
+    projector.project()
+    keys, strings = models.keys.generation(1), models.snapshot()["strings"]
+    records = {user: UserRecord.decode(strings[keys.user(user)]) for user in users}
+    return {
+        user: (r.version, r.presence, r.document, r.waits, r.shown and (r.shown.version, r.shown.discarded))
+        for user, r in records.items()
+    }
