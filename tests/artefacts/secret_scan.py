@@ -20,13 +20,14 @@ NO_SECRETS: Final = (
     # Passwords of servers that a test starts, and the form of a URL in the documentation.
     r"rediss?://(someone:secret|reader:se%20cret|{user}:PASSWORD|NAME:PASSWORD)@",
     r"\"(sasl_plain_password|KAFKA_SASL_PASSWORD)\": \"sesame\"",
+    r"sasl_plain_password=\"sesame\"",
     # The example of the Standard Webhooks specification, what a secret of it looks like, and one that terraform puts
     # together where it is stored.
     r"whsec_(MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw|` and base64)",
     r"rediss://:(\$\{google_redis_instance\.this\.auth_string\}|made-up)@",
     r"secrets = \"secrets@example\.iam\.gserviceaccount\.com\"",
     # What terraform is told to make up, and names.
-    r"secret_data == \"old\\nnew\"",
+    r"secret_data == \"(old\\nnew|bWFkZS11cA==)\"",
     r"private_key = \"bWFkZS11cA==\"",
     r"password_secret == \"ud-test-kafka-password\"",
     r"\{\"secretKey\": \"[A-Z_]*\", \"remoteRef\"",
