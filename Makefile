@@ -196,6 +196,10 @@ cloud-up cloud-down: ## Wake the dev environment on Google Cloud; cloud-down: pa
 bench: $(VENV)/dev.stamp ## Measure the rates against a plain CRUD service
 	@$(PY) -m benchmarks.against_crud
 
+.PHONY: contract
+contract: $(VENV)/dev.stamp ## Write events/schemas, events/asyncapi.json and docs/events.md from the models, if compatible
+	@$(PY) -m contract
+
 .PHONY: format
 format: $(VENV)/dev.stamp ## Format the code and mend what the linter can mend
 	$(PY) -m ruff check --fix-only .

@@ -12,7 +12,7 @@ from kafka.errors import KafkaConnectionError, KafkaError
 
 from command_api.settings import CommandSettings
 from runtime import metrics
-from runtime.kafka_connection import listens, options, wait_for_admin
+from runtime.kafka_connection import again_until, listens, options, wait_for_admin
 from runtime.kafka_producer import ReplaceableProducer
 from runtime.startup import StartupError
 from user_directory_events import HEADERS, UserEvent, encode
@@ -172,13 +172,18 @@ def check_topics(settings: CommandSettings) -> None:
         min_insync_replicas=settings.kafka_min_insync_replicas,
     )
     deadline = time.monotonic() + settings.startup_wait_seconds
-    admin = wait_for_admin(settings, _CLIENT_ID, settings.startup_wait_seconds)
+
+    def check() -> None:
+        admin = wait_for_admin(settings, _CLIENT_ID, deadline - time.monotonic())
+        try:
+            # The projector, which creates the topic, may be starting at this very moment.
+            while topic.name not in admin.list_topics() and time.monotonic() < deadline:
+                time.sleep(0.5)
+            verify(admin, [topic])
+        finally:
+            admin.close()
+
     try:
-        # The projector, which creates the topic, may be starting at this very moment.
-        while topic.name not in admin.list_topics() and time.monotonic() < deadline:
-            time.sleep(0.5)
-        verify(admin, [topic])
+        again_until(deadline, check)
     except (WrongTopic, KafkaError) as error:
         raise StartupError(f"Kafka's topics cannot be used: {error or type(error).__name__}") from error
-    finally:
-        admin.close()

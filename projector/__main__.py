@@ -24,6 +24,7 @@ from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore
 from read_models.projector_calls import OtherLog
 from runtime import logs, startup
+from runtime.kafka_connection import again_until
 from runtime.server import serve_health
 from runtime.settings import load
 
@@ -53,7 +54,8 @@ def run(arguments: Sequence[str]) -> None:
     store = ReadModelStore(settings)
     _wait_for_redis(settings, store)
     try:
-        projector = Projector(settings, log_id, store)
+        deadline = time.monotonic() + settings.startup_wait_seconds
+        projector = again_until(deadline, lambda: Projector(settings, log_id, store))
     except OtherLog as error:
         raise startup_error(error) from error
     except KafkaError as error:

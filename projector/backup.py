@@ -1,4 +1,4 @@
-"""`python -m projector backup FILE`: write the accepted events of the log to a file."""
+"""`python -m projector backup FILE`: write the accepted events of the log, and which were discarded, to a file."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from kafka.errors import KafkaError
 from tqdm import tqdm
 
-from projector.accepted_events import accepted_events
+from projector.accepted_events import kept_records
 from projector.backup_file import BackupWriter, BadBackup, Header, Trailer, created
 from projector.generation_store import GenerationStore
 from projector.log_reader import LogReader
@@ -64,8 +64,8 @@ def write(writer: BackupWriter, reader: LogReader, ends: Mapping[int, int], bar:
     done = 0
     for partition, end in ends.items():
         bar.set_description(f"partition {partition}")
-        for accepted in accepted_events(reader, partition, first[partition], end):
-            writer.add(accepted)
+        for kept in kept_records(reader, partition, first[partition], end):
+            writer.add(kept)
             bar.update(done + min(reader.position(partition), end) - first[partition] - bar.n)
         done += end - first[partition]
         bar.update(done - bar.n)

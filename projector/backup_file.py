@@ -1,4 +1,4 @@
-"""A backup: a header, the accepted events, a trailer; a line of JSON each, compressed where the name ends in `.gz`.
+"""A backup: a header, what counts of the log, a trailer; a line of JSON each, compressed where the name ends in `.gz`.
 
 docs/data-formats.md has the shapes. Whoever reads one knows only at the trailer that it is whole.
 """
@@ -16,9 +16,9 @@ from typing import IO, Any, Final, cast
 
 import orjson
 
-from projector.accepted_events import Accepted
+from projector.accepted_events import Kept, user_of
 from read_models.ids import raw_id
-from user_directory_events import Undecodable, UnknownSchema, UserErased, UserEvent, decode, encode
+from user_directory_events import EventsDiscarded, Undecodable, UnknownSchema, UserErased, UserEvent, decode, encode
 
 FORMAT: Final = "user-directory-backup/1"
 
@@ -44,6 +44,7 @@ class Trailer:
     """How much there is, and the SHA-256 of all lines before this one."""
 
     events: int
+    discards: int
     users: int
     sha256: str
 
@@ -55,19 +56,22 @@ class BackupWriter:
         self._out = out
         self._digest = sha256()
         self._users: set[bytes] = set()
-        self._events = 0
+        self._events = self._discards = 0
         self._write(orjson.dumps(asdict(header)) + b"\n")
 
-    def add(self, accepted: Accepted) -> None:
-        """Write one event."""
-        event, timestamp = accepted
-        self._users.add(raw_id(event.subject))
-        self._events += 1
-        self._write(b'{"recorded":%d,"event":%b}\n' % (timestamp, encode(event)[1]))
+    def add(self, kept: Kept) -> None:
+        """Write one record."""
+        record, timestamp = kept
+        self._users.add(raw_id(user_of(record)))
+        if isinstance(record, UserEvent):
+            self._events += 1
+        else:
+            self._discards += 1
+        self._write(b'{"recorded":%d,"event":%b}\n' % (timestamp, encode(record)[1]))
 
     def finish(self) -> Trailer:
         """Write the trailer."""
-        trailer = Trailer(self._events, len(self._users), self._digest.hexdigest())
+        trailer = Trailer(self._events, self._discards, len(self._users), self._digest.hexdigest())
         self._out.write(orjson.dumps(asdict(trailer)) + b"\n")
         return trailer
 
@@ -89,33 +93,36 @@ class BackupReader:
         Raises:
             BadBackup: see there.
         """
-        digest, versions, events = sha256(), dict[bytes, int](), 0
+        digest, versions, events, discards = sha256(), dict[bytes, int](), 0, 0
         lines = self._lines()
         header = _as_header(next(lines, b""))
         digest.update(self._first_line)
         last: bytes = b""
         for line in lines:
             if last:
-                event, _ = _as_event(last, events + 1)
-                _follow(versions, event)
+                record, _ = _as_record(last, events + discards + 1)
+                _follow(versions, record)
                 digest.update(last)
-                events += 1
+                if isinstance(record, UserEvent):
+                    events += 1
+                else:
+                    discards += 1
             last = line
         trailer = _as_trailer(last)
-        if (events, len(versions), digest.hexdigest()) != (trailer.events, trailer.users, trailer.sha256):
+        if Trailer(events, discards, len(versions), digest.hexdigest()) != trailer:
             raise BadBackup(
                 f"it is damaged: {events:,} events of {len(versions):,} users, "
                 f"the trailer says {trailer.events:,} of {trailer.users:,}, or the checksum differs"
             )
         return header, trailer
 
-    def events(self) -> Iterator[Accepted]:
-        """Read the events of a file that was found to be whole."""
+    def records(self) -> Iterator[Kept]:
+        """Read the records of a file that was found to be whole."""
         lines = self._lines()
         next(lines)
         last = next(lines)
         for number, line in enumerate(lines, 1):
-            yield _as_event(last, number)
+            yield _as_record(last, number)
             last = line
 
     def _lines(self) -> Iterator[bytes]:
@@ -166,9 +173,13 @@ def is_compressed(file: IO[bytes]) -> bool:
     return magic == b"\x1f\x8b"
 
 
-def _follow(versions: dict[bytes, int], event: UserEvent) -> None:
-    user = raw_id(event.subject)
+def _follow(versions: dict[bytes, int], event: UserEvent | EventsDiscarded) -> None:
+    user = raw_id(user_of(event))
     version = versions.get(user, 0)
+    if isinstance(event, EventsDiscarded):
+        if version == 0:
+            raise BadBackup(f"decision {event.id} is about nobody")
+        return
     follows = event.sequence > version if isinstance(event, UserErased) else event.sequence == version + 1
     if not follows:
         raise BadBackup(f"event {event.id} does not follow version {version} of its user")
@@ -187,12 +198,12 @@ def _as_header(line: bytes) -> Header:
 
 def _as_trailer(line: bytes) -> Trailer:
     value = _parsed(line)
-    if value is None or not line.endswith(b"\n") or value.keys() != {"events", "users", "sha256"}:
+    if value is None or not line.endswith(b"\n") or value.keys() != {"events", "discards", "users", "sha256"}:
         raise BadBackup("its trailer is missing: it was cut off, or its making was interrupted")
     return Trailer(**value)
 
 
-def _as_event(line: bytes, number: int) -> Accepted:
+def _as_record(line: bytes, number: int) -> Kept:
     # Not parsed as a whole: the event is decoded as the log's reader decodes it, from the very bytes.
     match = _EVENT.fullmatch(line)
     if match is None:
@@ -203,7 +214,7 @@ def _as_event(line: bytes, number: int) -> Accepted:
         raise BadBackup(f"event {number} is of a newer release: {error}") from error
     except Undecodable as error:
         raise BadBackup(f"event {number} is damaged") from error
-    if not isinstance(event, UserEvent):
+    if not isinstance(event, UserEvent | EventsDiscarded):
         raise BadBackup(f"event {number} is none of a user")
     return event, int(match[1])
 

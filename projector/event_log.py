@@ -38,17 +38,21 @@ class EventLog:
         self._partitions = range(settings.kafka_partitions)
         self._producer = ReplaceableProducer(lambda: _make_producer(settings), settings.events_topic)
         self._producer.connect()
-        self._consumer = KafkaConsumer(
-            **options(settings, CLIENT_ID),
-            group_id=settings.projector_group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=_SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=_HEARTBEAT_MS,
-            max_poll_records=500,
-            request_timeout_ms=10_000,
-            fetch_max_wait_ms=200,
-        )
+        try:
+            self._consumer = KafkaConsumer(
+                **options(settings, CLIENT_ID),
+                group_id=settings.projector_group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                session_timeout_ms=_SESSION_TIMEOUT_MS,
+                heartbeat_interval_ms=_HEARTBEAT_MS,
+                max_poll_records=500,
+                request_timeout_ms=10_000,
+                fetch_max_wait_ms=200,
+            )
+        except BaseException:
+            self._producer.close(0)
+            raise
         self._consumer.subscribe([self._topic], listener=_Listener(self._consumer, on_assigned, on_revoked))
 
     def poll(self, timeout_ms: int) -> dict[int, Sequence[ConsumerRecord]]:

@@ -4,12 +4,12 @@ import time
 from contextlib import ExitStack, suppress
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from projector.event_log import CLIENT_ID, now
 from projector.settings import TopicSettings
 from read_models.projector_calls import OtherLog
-from runtime.kafka_connection import options, wait_for_admin
+from runtime.kafka_connection import again_until, options, wait_for_admin
 from runtime.startup import StartupError
 from user_directory_events import (
     HEADERS,
@@ -34,6 +34,7 @@ from user_directory_events.topics import (
 )
 
 _APPEND_TIMEOUT_SECONDS = 10
+_ANSWER_MS = 5000
 
 
 class WrongLog(StartupError):
@@ -62,16 +63,22 @@ def prepare_log(settings: TopicSettings) -> str:
     Raises:
         StartupError: Kafka does not answer in time, a topic is wrong, or the log belongs to other settings.
     """
-    admin = wait_for_admin(settings, CLIENT_ID, settings.startup_wait_seconds)
+    deadline = time.monotonic() + settings.startup_wait_seconds
+
+    def prepare_topics() -> None:
+        admin = wait_for_admin(settings, CLIENT_ID, deadline - time.monotonic())
+        try:
+            topics = topics_of(settings)
+            create_missing(admin, topics)
+            verify(admin, topics)
+        finally:
+            admin.close()
+
     try:
-        topics = topics_of(settings)
-        create_missing(admin, topics)
-        verify(admin, topics)
+        again_until(deadline, prepare_topics)
     except (WrongTopic, KafkaError) as error:
         raise StartupError(f"Kafka's topics cannot be used: {error or type(error).__name__}") from error
-    finally:
-        admin.close()
-    return identity(settings)
+    return identity(settings, deadline)
 
 
 def startup_error(error: OtherLog) -> StartupError:
@@ -82,9 +89,18 @@ def startup_error(error: OtherLog) -> StartupError:
     )
 
 
-def identity(settings: TopicSettings) -> str:
-    """Return the log's identity from the first record of partition 0; append it where the log is empty."""
-    try:
+def identity(settings: TopicSettings, deadline: float) -> str:
+    """Return the log's identity from the first record of partition 0; append it where the log is empty.
+
+    Args:
+        settings: which log.
+        deadline: until when a Kafka that does not answer is asked again, by `time.monotonic`.
+
+    Raises:
+        StartupError: Kafka does not answer in time, or the topic holds something else.
+    """
+
+    def ask() -> str:
         with ExitStack() as stack:
             consumer = KafkaConsumer(
                 **options(settings, CLIENT_ID), enable_auto_commit=False, auto_offset_reset="earliest"
@@ -95,6 +111,9 @@ def identity(settings: TopicSettings) -> str:
             )
             stack.callback(producer.close)
             return _first_identity(settings, consumer, producer)
+
+    try:
+        return again_until(deadline, ask)
     except KafkaError as error:
         raise StartupError(f"the log's first record cannot be read or written: {error!r}") from error
 
@@ -103,20 +122,22 @@ def _first_identity(settings: TopicSettings, consumer: KafkaConsumer, producer: 
     partition = TopicPartition(settings.events_topic, 0)
     consumer.assign([partition])
     consumer.seek_to_beginning(partition)
-    if consumer.end_offsets([partition])[partition] == 0:
+    if consumer.end_offsets([partition], timeout_ms=_ANSWER_MS)[partition] == 0:
         identity = LogIdentity(
             id=new_event_id(),
             time=now(),
             data=LogIdentityData(log_id=new_event_id(), partitions=settings.kafka_partitions),
         )
         key, value = encode(identity)
-        producer.send(settings.events_topic, key=key, value=value, headers=HEADERS, partition=0).get(10)
+        producer.send(settings.events_topic, key=key, value=value, headers=HEADERS, partition=0).get(
+            _APPEND_TIMEOUT_SECONDS
+        )
     deadline = time.monotonic() + _APPEND_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        # Of two processes that start a log at once the first record wins, for both.
+        # Of two processes that start a log at once, or of two attempts, the first record wins.
         for records in consumer.poll(timeout_ms=500, max_records=1).values():
             return _checked_identity(settings, records[0].value)
-    raise StartupError(f"the first record of topic {settings.events_topic} cannot be read: is a broker down?")
+    raise KafkaTimeoutError(f"nothing comes of topic {settings.events_topic}: is a broker down?")
 
 
 def _checked_identity(settings: TopicSettings, value: bytes) -> str:

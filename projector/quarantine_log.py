@@ -4,6 +4,7 @@ A decision stands in its user's partition. The projector carries it out when it 
 checkpoint; so it needs no lock, two operators' decisions have an order, and a rebuild comes to the same end.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from kafka.errors import KafkaError
 from projector.event_log import CLIENT_ID, now
 from projector.log_setup import identity, topics_of
 from projector.settings import ProjectorSettings
-from runtime.kafka_connection import options, wait_for_admin
+from runtime.kafka_connection import again_until, options, wait_for_admin
 from runtime.startup import StartupError
 from user_directory_events import (
     HEADERS,
@@ -84,14 +85,20 @@ def decision_log(settings: ProjectorSettings, log_id: str) -> Iterator[DecisionL
     Raises:
         StartupError: Kafka does not answer, its topics are wrong, or it holds another log than `log_id`.
     """
-    admin = wait_for_admin(settings, CLIENT_ID, settings.startup_wait_seconds)
+    deadline = time.monotonic() + settings.startup_wait_seconds
+
+    def check_topics() -> None:
+        admin = wait_for_admin(settings, CLIENT_ID, deadline - time.monotonic())
+        try:
+            verify(admin, topics_of(settings))
+        finally:
+            admin.close()
+
     try:
-        verify(admin, topics_of(settings))
+        again_until(deadline, check_topics)
     except (WrongTopic, KafkaError) as error:
         raise StartupError(f"Kafka's topics cannot be used: {error or type(error).__name__}") from error
-    finally:
-        admin.close()
-    if identity(settings) != log_id:
+    if identity(settings, deadline) != log_id:
         raise StartupError(
             "Redis holds the read models of another log: set EVENTS_TOPIC and REDIS_URL to one directory"
         )

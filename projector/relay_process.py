@@ -3,6 +3,7 @@
 import argparse
 import logging
 import signal
+import time
 from collections.abc import Sequence
 
 from kafka.errors import KafkaError
@@ -13,6 +14,7 @@ from projector.relay_store import RelayStore
 from projector.settings import RelaySettings
 from read_models.projector_calls import OtherLog
 from runtime import logs, startup
+from runtime.kafka_connection import again_until
 from runtime.server import serve_health
 from runtime.settings import load
 
@@ -34,7 +36,8 @@ def main(arguments: Sequence[str]) -> None:
     log_id = prepare_log(settings)
     store = RelayStore(settings, log_id)
     try:
-        relay = Relay(settings, store)
+        deadline = time.monotonic() + settings.startup_wait_seconds
+        relay = again_until(deadline, lambda: Relay(settings, store))
     except KafkaError as error:
         raise startup.StartupError(
             f"Kafka's transactions cannot be used ({error or type(error).__name__}): the relay needs the transactional "

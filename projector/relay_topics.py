@@ -44,20 +44,24 @@ class PublicTopics:
         self._producer = TransactionalProducer(lambda: _make_producer(settings))
         # Now, not with the first partitions: readers wait for what a relay of this name left open.
         self._producer.connect()
-        self._consumer = KafkaConsumer(
-            **options(settings, CLIENT_ID),
-            group_id=settings.relay_group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            # Also what makes the group's coordinator wait for open transactions before it tells committed offsets.
-            isolation_level="read_committed",
-            session_timeout_ms=_SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=_HEARTBEAT_MS,
-            max_poll_records=settings.relay_batch_events,
-            request_timeout_ms=10_000,
-            fetch_max_wait_ms=_GATHER_MS,
-            fetch_min_bytes=_GATHER_BYTES,
-        )
+        try:
+            self._consumer = KafkaConsumer(
+                **options(settings, CLIENT_ID),
+                group_id=settings.relay_group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                # Also what makes the group's coordinator wait for open transactions before it tells committed offsets.
+                isolation_level="read_committed",
+                session_timeout_ms=_SESSION_TIMEOUT_MS,
+                heartbeat_interval_ms=_HEARTBEAT_MS,
+                max_poll_records=settings.relay_batch_events,
+                request_timeout_ms=10_000,
+                fetch_max_wait_ms=_GATHER_MS,
+                fetch_min_bytes=_GATHER_BYTES,
+            )
+        except BaseException:
+            self._producer.close()
+            raise
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
         self._consumer.subscribe([self._log], listener=_Listener(self._assigned, self._revoked))
 

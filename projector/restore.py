@@ -13,7 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 from tqdm import tqdm
 
-from projector.accepted_events import accepted_events
+from projector.accepted_events import kept_records, user_of
 from projector.backup_file import BackupReader, BadBackup, Trailer, opened
 from projector.event_log import CLIENT_ID, now
 from projector.log_reader import LogReader
@@ -32,6 +32,7 @@ from user_directory_events import (
     LogRecord,
     Undecodable,
     UnknownSchema,
+    UserEvent,
     decode,
     encode,
     new_event_id,
@@ -65,13 +66,13 @@ class Restore:
             StartupError: the log is not empty, or Kafka fails.
         """
         self._make_way(begin_again=begin_again)
-        (topic, _) = topics_of(self._settings)
+        topic, *_ = topics_of(self._settings)
         self._create(topic)
         log_id, epoch = new_event_id(), new_event_id()
-        self._bar.total = trailer.events
+        self._bar.total = trailer.events + trailer.discards
         self._bar.set_description("writing")
         self._write(backup, log_id, epoch)
-        self._bar.reset(trailer.events)
+        self._bar.reset(trailer.events + trailer.discards)
         self._bar.set_description("reading it back")
         self._read_back(trailer)
         self._configure({name: {**topic.required, **topic.initial}[name] for name in _UNFINISHED})
@@ -150,9 +151,10 @@ class Restore:
             send(LogIdentity(id=new_event_id(), time=now(), data=identity), 0)
             for partition in range(self._partitions):
                 send(EpochOpened(id=new_event_id(), time=now(), data=EpochOpenedData(epoch=epoch)), partition)
-            for event, recorded in backup.events():
-                restored = event.model_copy(update={"epoch": epoch, "deadline": ENDLESS})
-                send(restored, partition_of(event.subject, self._partitions), recorded)
+            for record, recorded in backup.records():
+                new = {"epoch": epoch, "deadline": ENDLESS} if isinstance(record, UserEvent) else {}
+                partition = partition_of(user_of(record), self._partitions)
+                send(record.model_copy(update=new), partition, recorded)
                 self._bar.update()
             _await(futures)
         finally:
@@ -162,17 +164,20 @@ class Restore:
         """Judge what was written as every reader of the log will."""
         reader = LogReader(self._settings, range(self._partitions))
         users: set[str] = set()
-        events = 0
+        events = discards = 0
         try:
             first, ends = reader.first_positions(), reader.end_positions()
             for partition, end in ends.items():
-                for event, _ in accepted_events(reader, partition, first[partition], end):
-                    users.add(event.subject)
-                    events += 1
+                for record, _ in kept_records(reader, partition, first[partition], end):
+                    users.add(user_of(record))
+                    if isinstance(record, UserEvent):
+                        events += 1
+                    else:
+                        discards += 1
                     self._bar.update()
         finally:
             reader.close()
-        if (events, len(users)) != (trailer.events, trailer.users):
+        if (events, discards, len(users)) != (trailer.events, trailer.discards, trailer.users):
             raise StartupError(
                 f"of {trailer.events:,} events only {events:,} count in the new log: a process wrote to it meanwhile. "
                 "Stop every process and run the restore again with --begin-again"

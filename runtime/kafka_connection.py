@@ -3,11 +3,13 @@
 import os
 import socket
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from runtime.kafka_client import TidyClient
 from runtime.settings import KafkaSettings
 from runtime.startup import StartupError
 
@@ -15,12 +17,15 @@ _BOOTSTRAP_MS = 2000
 _RECONNECT_MAX_MS = 1000
 _RETRY_SECONDS = 0.5
 
+_Result = TypeVar("_Result")
+
 
 def options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     """Return what every Kafka client of a process is configured with."""
     return {
         "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
         "client_id": client_id,
+        "kafka_client": TidyClient,
         "bootstrap_timeout_ms": _BOOTSTRAP_MS,
         # The default grows to half a minute, for which a recovered broker would be ignored.
         "reconnect_backoff_max_ms": _RECONNECT_MAX_MS,
@@ -57,10 +62,7 @@ def security(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def listens(settings: KafkaSettings) -> bool:
-    """Say whether a bootstrap server takes connections.
-
-    Asked before a client is made: kafka-python leaves a thread behind for each one that cannot connect at first.
-    """
+    """Say whether a bootstrap server takes connections; asked before a client is made, which would try for longer."""
     for address in settings.kafka_bootstrap_servers.split(","):
         host, _, port = address.strip().rpartition(":")
         try:
@@ -90,4 +92,21 @@ def wait_for_admin(settings: KafkaSettings, client_id: str, seconds: float) -> K
                 f"Kafka at {settings.kafka_bootstrap_servers} does not answer ({reason}): "
                 "start it or set KAFKA_BOOTSTRAP_SERVERS"
             )
+        time.sleep(_RETRY_SECONDS)
+
+
+def again_until(deadline: float, act: Callable[[], _Result]) -> _Result:
+    """Do something with Kafka that may be done twice, again from its beginning while it fails in a way that may pass.
+
+    A broker that is starting, or the network before it, takes connections before it answers, and drops them again.
+
+    Raises:
+        KafkaError: it still fails at the deadline (by `time.monotonic`), or in a way that does not pass.
+    """
+    while True:
+        try:
+            return act()
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() > deadline:
+                raise
         time.sleep(_RETRY_SECONDS)

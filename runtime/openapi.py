@@ -13,7 +13,7 @@ from runtime.problems import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
 
 JSON: Final = "application/json"
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
-_ALWAYS: Final = ("not-acceptable", "internal-error", "service-unavailable")
+_ALWAYS: Final = ("not-acceptable", "uri-too-long", "headers-too-large", "internal-error", "service-unavailable")
 _WITH_BODY: Final = ("malformed-json", "invalid-request", "body-too-large", "unsupported-media-type", "request-timeout")
 _EXAMPLE_INSTANCE: Final = "urn:user-directory:request:01936e0b-8a10-7d0e-b1c2-6a5b4c3d2e1f"
 _CONVERTER: Final = re.compile(r"{(\w+):[^}]*}")

@@ -10,8 +10,8 @@ from user_directory_events.user_events import Envelope, Frozen, NoData
 class LogIdentityData(Frozen):
     """What is fixed for the life of a log."""
 
-    log_id: Annotated[str, Field(min_length=36, max_length=36)]
-    partitions: Annotated[int, Field(ge=1)]
+    log_id: Annotated[str, Field(min_length=36, max_length=36, description="UUID; names the log")]
+    partitions: Annotated[int, Field(ge=1, description="How many the topic has, for ever")]
 
 
 class LogIdentity(Envelope):
@@ -25,7 +25,7 @@ class LogIdentity(Envelope):
 class EpochOpenedData(Frozen):
     """An epoch under which events are accepted from here on in this partition."""
 
-    epoch: Annotated[str, Field(min_length=1)]
+    epoch: Annotated[str, Field(min_length=1, description="Its name, which events carry")]
 
 
 class EpochOpened(Envelope):

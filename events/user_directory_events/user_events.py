@@ -22,9 +22,9 @@ class Frozen(BaseModel):
 class Name(Frozen):
     """A person's name as given, in any script; at least one part is there."""
 
-    given: str | None = None
-    family: str | None = None
-    formatted: str | None = None
+    given: Annotated[str | None, Field(description="Given name")] = None
+    family: Annotated[str | None, Field(description="Family name")] = None
+    formatted: Annotated[str | None, Field(description="The whole name as it is to be shown")] = None
 
     def to_dict(self) -> dict[str, str]:
         """Return the parts that are there."""
@@ -34,21 +34,21 @@ class Name(Frozen):
 class UserRegisteredData(Frozen):
     """A new user's fields."""
 
-    email: str
-    name: Name | None = None
-    display_name: str | None = None
-    external_id: str | None = None
-    attributes: dict[str, JsonValue] | None = None
+    email: Annotated[str, Field(description="As given, Unicode NFC")]
+    name: Annotated[Name | None, Field(description="As given, in any script")] = None
+    display_name: Annotated[str | None, Field(description="What to call the user")] = None
+    external_id: Annotated[str | None, Field(description="The user's id in another system")] = None
+    attributes: Annotated[dict[str, JsonValue] | None, Field(description="Free JSON object")] = None
 
 
 class UserUpdatedData(Frozen):
     """Every changed field with its new value; null: removed; a field that is not there did not change."""
 
-    email: str | None = None
-    name: Name | None = None
-    display_name: str | None = None
-    external_id: str | None = None
-    attributes: dict[str, JsonValue] | None = None
+    email: Annotated[str | None, Field(description="As given, Unicode NFC; never null")] = None
+    name: Annotated[Name | None, Field(description="The whole name anew")] = None
+    display_name: Annotated[str | None, Field(description="What to call the user")] = None
+    external_id: Annotated[str | None, Field(description="The user's id in another system")] = None
+    attributes: Annotated[dict[str, JsonValue] | None, Field(description="The whole object anew; null: `{}`")] = None
 
     def changes(self) -> dict[str, Any]:
         """Return the changed fields by name; None: removed."""
@@ -62,11 +62,11 @@ class NoData(Frozen):
 class Envelope(Frozen):
     """The CloudEvents attributes that every record of the log has."""
 
-    specversion: Literal["1.0"] = "1.0"
+    specversion: Annotated[Literal["1.0"], Field(description="Of CloudEvents")] = "1.0"
     id: Annotated[str, Field(min_length=36, max_length=36, description="UUIDv7; the record's key in the log")]
-    source: Literal["/user-directory"] = "/user-directory"
+    source: Annotated[Literal["/user-directory"], Field(description="Who tells it")] = "/user-directory"
     time: Annotated[Timestamp, Field(description="When it was decided")]
-    datacontenttype: Literal["application/json"] = "application/json"
+    datacontenttype: Annotated[Literal["application/json"], Field(description="Of `data`")] = "application/json"
 
 
 class _UserEvent(Envelope):
@@ -75,8 +75,8 @@ class _UserEvent(Envelope):
     deadline: Annotated[Timestamp, Field(description="Appended later by the broker's clock: void")]
     epoch: Annotated[str, Field(description="Appended under another epoch of its partition: void")]
     actor: Annotated[str | None, Field(description="An opaque id of who asked")] = None
-    correlationid: str | None = None
-    causationid: str | None = None
+    correlationid: Annotated[str | None, Field(description="The `X-Request-ID` of the request")] = None
+    causationid: Annotated[str | None, Field(description="The event or command that led to this one")] = None
     idempotencykey: Annotated[str | None, Field(description="The Idempotency-Key of the request")] = None
     idempotencyhash: Annotated[str | None, Field(description="Hash of the request's method, path and body")] = None
     traceparent: Annotated[str | None, Field(description="W3C Trace Context of the request")] = None

@@ -10,3 +10,10 @@ local function claims_of(key, value)
   end
   return found
 end
+
+-- The claim of the owner, or nil: the first, or for a reader who brings a token the last. More than one there is while
+-- partitions are filled at different speeds, and a release is read after the next claim; then the last is the owner's.
+local function owning_claim(key, value, seen)
+  local found = claims_of(key, value)
+  return found[seen and #found or 1]
+end

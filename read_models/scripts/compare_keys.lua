@@ -7,12 +7,6 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2
   return {'other_generation'}
 end
 
--- What the erased user's void events were is not known to whoever reads the log after their removal.
-local function comparable(value)
-  local head, letter, rest = string.match(value, '^(%d+ %d+ %-?%d+) (%u) %S+(.*)$')
-  return letter == 'E' and head .. rest or value
-end
-
 local function same_lists(one, other)
   local entries, others = redis.call('LRANGE', one, ARGV[3], ARGV[4]), redis.call('LRANGE', other, ARGV[3], ARGV[4])
   if #entries ~= #others then
@@ -41,6 +35,14 @@ local function same_sets(one, other)
   return redis.call('SCARD', one) == redis.call('SCARD', other) and #redis.call('SDIFF', one, other) == 0
 end
 
+local function same_hashes(one, other)
+  local equal, fields = redis.call('HLEN', one) == redis.call('HLEN', other), redis.call('HGETALL', one)
+  for i = 1, #fields, 2 do
+    equal = equal and redis.call('HGET', other, fields[i]) == fields[i + 1]
+  end
+  return equal
+end
+
 local replies = {}
 for i = 3, #KEYS, 2 do
   local kind, its_kind = redis.call('TYPE', KEYS[i]).ok, redis.call('TYPE', KEYS[i + 1]).ok
@@ -57,8 +59,10 @@ for i = 3, #KEYS, 2 do
       same = same_sets(KEYS[i], KEYS[i + 1])
     elseif kind == 'stream' then
       same = same_streams(KEYS[i], KEYS[i + 1])
+    elseif kind == 'hash' then
+      same = same_hashes(KEYS[i], KEYS[i + 1])
     else
-      same = comparable(redis.call('GET', KEYS[i])) == comparable(redis.call('GET', KEYS[i + 1]))
+      same = redis.call('GET', KEYS[i]) == redis.call('GET', KEYS[i + 1])
     end
     reply = same and 'equal' or 'different'
   end

@@ -3,7 +3,7 @@
 -- ARGV: 1 live pointer, 2 key of the claims, 3 number of ids, 4 number of values, the raw ids, the values, then the
 --       positions
 local ids, values = tonumber(ARGV[3]), tonumber(ARGV[4])
-local found, refused = positions(5 + ids + values)
+local found, refused, seen = positions(5 + ids + values)
 if refused then
   return refused
 end
@@ -17,7 +17,7 @@ for i = 1, ids do
 end
 local records = {}
 for i = ids + 1, ids + values do
-  local claim = claims_of(ARGV[2], ARGV[4 + i])[1]
+  local claim = owning_claim(ARGV[2], ARGV[4 + i], seen)
   if claim then
     want(string.sub(claim, -16), i)
   end

@@ -4,13 +4,13 @@
 --       positions
 local meets, first = condition(3)
 local values = tonumber(ARGV[2])
-local found, refused = positions(first + 2 * values)
+local found, refused, seen = positions(first + 2 * values)
 if refused then
   return refused
 end
 local owner
 for i = 0, values - 1 do
-  local claim = claims_of(ARGV[first + 2 * i], ARGV[first + 2 * i + 1])[1]
+  local claim = owning_claim(ARGV[first + 2 * i], ARGV[first + 2 * i + 1], seen)
   local user = claim and string.sub(claim, -16)
   if not user or (owner and owner ~= user) then
     return {'picked', found, {}, {}}

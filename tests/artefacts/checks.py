@@ -4,18 +4,22 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from jsonschema import Draft7Validator
 from kubernetes_validate import SchemaNotFoundError, ValidationError, utils, validate
 
 from tests.artefacts import pipelines, provisioning
 from tests.artefacts.tools import CannotRun, Fault, files, tool
 
 DCLINT: Final = "dclint@3.1.0"
+ASYNCAPI_SPECS: Final = "@asyncapi/specs@6.11.1"
 VERSIONS: Final = list(dict.fromkeys(utils.major_minor(version) for version in utils.all_versions()))[-3:]
 CHARTS: Final = ("user-directory", "platform")
 # Custom resources, whose schemas no release of Kubernetes has: `make test-cluster` shows them to a real API server.
@@ -146,6 +150,24 @@ def monitoring(root: Path) -> str:
     return out.strip().splitlines()[-1]
 
 
+def asyncapi(root: Path) -> str:
+    """Validate the AsyncAPI document against the specification's own JSON Schema."""
+    document = json.loads((root / "events" / "asyncapi.json").read_bytes())
+    with tempfile.TemporaryDirectory() as folder:
+        packed = tool(root, "npm", "pack", "--silent", "--pack-destination", folder, ASYNCAPI_SPECS).strip()
+        with tarfile.open(Path(folder) / packed) as package:
+            schema = package.extractfile(f"package/schemas/{document['asyncapi']}.json")
+            if schema is None:
+                raise Fault(f"{ASYNCAPI_SPECS} has no schema of AsyncAPI {document['asyncapi']}")
+            validator = Draft7Validator(json.load(schema))
+    faults = [
+        f"{'/'.join(map(str, fault.absolute_path))}: {fault.message}" for fault in validator.iter_errors(document)
+    ]
+    if faults:
+        raise Fault("\n".join(faults)[:3000])
+    return f"AsyncAPI {document['asyncapi']}, {len(document['components']['messages'])} messages"
+
+
 CHECKS: Final = (
     Check("Dockerfile: hadolint", dockerfile),
     Check("compose: docker compose config", compose),
@@ -158,6 +180,7 @@ CHECKS: Final = (
     Check("charts: tests", charts_tests),
     Check("rules: promtool", rules),
     Check("rules, dashboard: tests", monitoring),
+    Check("AsyncAPI: its JSON Schema", asyncapi),
     Check("Terraform: fmt, validate", provisioning.validate),
     Check("Terraform: test", provisioning.test),
     Check("Terraform: checkov", provisioning.checkov),

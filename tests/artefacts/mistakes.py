@@ -141,4 +141,8 @@ MISTAKES: Final = (
         "no such key",
     ),
     Mistake("Sonar: properties", "sonar-project.properties", "build/coverage.xml", "build/cover.xml", "no target"),
+    Mistake("AsyncAPI: its JSON Schema", "events/asyncapi.json", '"action": "send"', '"action": "tell"', "tell"),
+    Mistake(
+        "AsyncAPI: its JSON Schema", "events/asyncapi.json", '"bindingVersion"', '"bindingversion"', "bindingversion"
+    ),
 )

@@ -12,7 +12,8 @@ from tests.e2e.processes import TIMEOUT_SECONDS, eventually
 from tests.e2e.rebuilds import STARTS_WITHIN_SECONDS, Clients, dump, import_users, pointer, redis_of, run, start
 from tests.stack import Stack
 
-USERS = 1500
+USERS = 4000
+"""So many that hundreds of each of the four partitions are filled before the projectors may close the rest."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -30,7 +31,7 @@ def slowly(stack: Stack) -> "Any":
 
 def filling(client: Any, stack: Stack) -> bool:
     value = client.get(f"{stack.key_prefix}:2:partition:0")
-    return value is not None and int(value.split()[0]) > 20
+    return pointer(client, stack, "beside").endswith(" filling") and value is not None and int(value.split()[0]) > 20
 
 
 def all_are_there(stack: Stack) -> bool:
@@ -72,6 +73,7 @@ def test_redis_comes_back_older_while_a_generation_is_filled(breakable: Stack, r
     eventually(lambda: filling(client, breakable), "it fills", STARTS_WITHIN_SECONDS)
     # It stands still while it is looked at, so that it cannot have ended meanwhile.
     rebuild.send_signal(signal.SIGSTOP)
+    assert filling(client, breakable)
     names = list(client.scan_iter(f"{breakable.key_prefix}:*", count=1000))
     copies = client.pipeline(transaction=True)
     for name in names:

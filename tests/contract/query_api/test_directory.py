@@ -103,6 +103,18 @@ async def test_of_two_who_claim_an_address_the_earlier_owns_it(
     assert ids(page.documents) == [make_user(2).id]
 
 
+async def test_whoever_has_seen_the_later_claim_of_an_address_finds_it(world: World) -> None:
+    """The partition of the former owner is being filled again, and its release of the address not read yet."""
+    await world.put(make_user(1, email="jo@example.org"), mark=(1000, event_id(1)))
+    offset = await world.put(make_user(2, email="jo@example.org"), partition=1, mark=(2000, event_id(2)))
+    seen = ConsistencyToken(LOG_ID, {1: offset})
+
+    page = await world.directory.list_users(owner_of("jo@example.org"), seen)
+
+    assert ids(page.documents) == [make_user(2).id]
+    assert (await world.directory.count_users(owner_of("jo@example.org").filters, seen)).count == 1
+
+
 async def test_users_are_listed_by_creation_and_then_by_id(world: World) -> None:
     moments = [
         "2026-11-24T08:30:00.999Z",

@@ -44,6 +44,15 @@ async def test_an_address_that_two_claim_finds_its_owner(world: World) -> None:
     assert found.results == [make_user(2, email="jo@example.org").to_json()]
 
 
+async def test_whoever_has_seen_the_later_claim_of_an_address_finds_it(world: World) -> None:
+    await world.put(make_user(1, email="jo@example.org"), partition=1, mark=(1000, "a"))
+    offset = await world.put(make_user(2, email="jo@example.org"), mark=(2000, "b"))
+
+    found = await world.directory.lookup([], ["jo@example.org"], ConsistencyToken(LOG_ID, {0: offset}))
+
+    assert found.results == [make_user(2, email="jo@example.org").to_json()]
+
+
 async def test_as_many_as_a_request_may_name_are_found_at_once(world: World) -> None:
     user = make_user(1)
     await world.put(user)

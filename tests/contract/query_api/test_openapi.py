@@ -163,14 +163,14 @@ async def test_the_examples_of_parameters_are_accepted() -> None:
 
 def test_every_status_is_described() -> None:
     for path, statuses in {
-        "/users/{user_id}": {"200", "304", "400", "404", "406", "410", "500", "503"},
-        "/users/{user_id}/history": {"200", "400", "404", "406", "500", "503"},
-        "/users/export": {"200", "400", "406", "500", "503"},
-        "/users": {"200", "400", "406", "500", "503"},
-        "/changes": {"200", "400", "406", "500", "503"},
-        "/users/count": {"200", "400", "406", "500", "503"},
+        "/users/{user_id}": {"200", "304", "400", "404", "406", "410", "414", "431", "500", "503"},
+        "/users/{user_id}/history": {"200", "400", "404", "406", "414", "431", "500", "503"},
+        "/users/export": {"200", "400", "406", "414", "431", "500", "503"},
+        "/users": {"200", "400", "406", "414", "431", "500", "503"},
+        "/changes": {"200", "400", "406", "414", "431", "500", "503"},
+        "/users/count": {"200", "400", "406", "414", "431", "500", "503"},
     }.items():
         responses = document()["paths"][path]["get"]["responses"]
         assert set(responses) == statuses
     responses = document()["paths"]["/users/lookup"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "406", "413", "415", "500", "503"}
+    assert set(responses) == {"200", "400", "406", "408", "413", "414", "415", "431", "500", "503"}

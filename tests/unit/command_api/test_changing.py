@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.command_api.in_memory import JO, CommandApi, problem
+from command_api.settings import CommandSettings
+from tests.unit.command_api.in_memory import JO, SETTINGS, CommandApi, problem
 
 ID = "0192d3a0-5b6c-7def-8123-456789abcdef"
 CHANGES = [
@@ -104,10 +105,14 @@ async def test_another_version_is_refused_with_the_one_that_there_is(
     assert len(api.log.sent) == 2
 
 
-async def test_of_many_changes_of_one_version_one_is_made(api: CommandApi) -> None:
-    path = await api.register()
+async def test_of_many_changes_of_one_version_one_is_made() -> None:
+    # On a busy machine ten of them take longer than the budget of the other tests.
+    api = CommandApi(CommandSettings(**SETTINGS.model_dump() | {"write_budget_seconds": 10}))
+    api.open()
+    async with api.client:
+        path = await api.register()
 
-    answers = await api.at_once(*(api.patch(path, {"display_name": f"{n}"}, If_Match='"1"') for n in range(10)))
+        answers = await api.at_once(*(api.patch(path, {"display_name": f"{n}"}, If_Match='"1"') for n in range(10)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [412] * 9
     assert len(api.log.sent) == 2

@@ -56,11 +56,8 @@ class RacedAdmin(FakeAdmin):
         self.hidden |= dict.fromkeys(topics, 2)
         raise TopicAlreadyExistsError
 
-    def list_topics(self) -> list[str]:
-        self.hidden = {name: asked - 1 for name, asked in self.hidden.items() if asked}
-        return [name for name in super().list_topics() if name not in self.hidden]
-
     def describe_topics(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        self.hidden = {name: asked - 1 for name, asked in self.hidden.items() if asked}
         return [
             {**topic, "error_code": 3} if topic["name"] in self.hidden else topic
             for topic in super().describe_topics(names)

@@ -7,20 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projector.accepted_events import Kept
 from projector.backup_file import BackupReader, BackupWriter, BadBackup, Header, created, opened
 from tests.property.strategies import user_events
-from tests.sample_events import deleted, registered, updated
+from tests.sample_events import deleted, discard, registered, updated
 from user_directory_events import UserEvent
 
 HEADER = Header("0192d3a0-0000-7000-8000-000000000009", "2026-11-24T08:30:00.123Z", {"0": 12})
-EVENTS = [(registered(), 1000), (updated(2, fields={"display_name": "Jo"}), 2000), (deleted(3, sequence=3), 3000)]
+CHANGE = updated(2, fields={"display_name": "Jo"})
+EVENTS: list[Kept] = [
+    (registered(), 1000),
+    (CHANGE, 2000),
+    (discard(CHANGE.id), 2500),
+    (deleted(3, sequence=3), 3000),
+]
 
 
-def written(events: list[tuple[UserEvent, int]]) -> bytes:
+def written(events: list[Kept]) -> bytes:
     out = io.BytesIO()
     writer = BackupWriter(out, HEADER)
-    for accepted in events:
-        writer.add(accepted)
+    for kept in events:
+        writer.add(kept)
     writer.finish()
     return out.getvalue()
 
@@ -33,20 +40,20 @@ def test_a_backup_says_what_it_holds_and_gives_it_back() -> None:
     backup = reader(written(EVENTS))
     header, trailer = backup.verify()
     assert header == HEADER
-    assert (trailer.events, trailer.users) == (3, 1)
-    assert list(backup.events()) == EVENTS
-    assert list(backup.events()) == EVENTS
+    assert (trailer.events, trailer.discards, trailer.users) == (3, 1, 1)
+    assert list(backup.records()) == EVENTS
+    assert list(backup.records()) == EVENTS
 
 
 def test_a_backup_of_an_empty_log_is_a_backup() -> None:
     backup = reader(written([]))
     assert backup.verify()[1].events == 0
-    assert list(backup.events()) == []
+    assert list(backup.records()) == []
 
 
 @given(user_events, st.integers(0, 2**48))
 def test_whatever_an_event_holds_comes_back(event: UserEvent, timestamp: int) -> None:
-    assert list(reader(written([(event, timestamp)])).events()) == [(event, timestamp)]
+    assert list(reader(written([(event, timestamp)])).records()) == [(event, timestamp)]
 
 
 @given(st.data())
@@ -70,7 +77,8 @@ def without_line(number: int) -> Callable[[list[bytes]], list[bytes]]:
     [
         without_line(0),
         without_line(1),
-        without_line(4),
+        without_line(5),
+        lambda lines: [lines[0], lines[3], *lines[1:3], *lines[4:]],
         lambda lines: [*lines[:-1], lines[-1][:-1]],
         lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
         lambda lines: [*lines, lines[-1]],
@@ -93,7 +101,7 @@ def test_a_compressed_backup_is_read_whatever_it_is_called(tmp_path: Path) -> No
     backup = opened(str(renamed), io.BytesIO())
 
     backup.verify()
-    assert list(backup.events()) == EVENTS
+    assert list(backup.records()) == EVENTS
 
 
 def test_a_compressed_backup_that_was_cut_off_is_noticed(tmp_path: Path) -> None:

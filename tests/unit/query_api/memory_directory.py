@@ -82,7 +82,7 @@ class MemoryDirectory:
         start, sort, limit = query.start, query.sort, query.limit
         backwards = start is not None and start.backwards
         downwards = query.descending != backwards
-        users = sorted(self._matching(query.filters), key=lambda user: place(user, sort), reverse=downwards)
+        users = sorted(self._matching(query.filters, seen), key=lambda user: place(user, sort), reverse=downwards)
         if start is not None:
             users = [user for user in users if (place(user, sort) < start.boundary) == downwards]
         page = users[:limit]
@@ -95,7 +95,7 @@ class MemoryDirectory:
 
     async def count_users(self, filters: Filters, seen: ConsistencyToken | None) -> UserCount:
         self._check(seen)
-        count = len(self._matching(filters))
+        count = len(self._matching(filters, seen))
         at_least = self.most_counted is not None and count > self.most_counted
         return UserCount(self.most_counted or count if at_least else count, at_least, self._token())
 
@@ -104,7 +104,7 @@ class MemoryDirectory:
     ) -> LookedUp:
         self._check(seen)
         by_id = [self._document(self.users.get(user_id, (None, 0, 0))[0]) for user_id in ids]
-        by_email = [self._document(self._owner("email", email)) for email in comparable_emails]
+        by_email = [self._document(self._owner("email", email, seen)) for email in comparable_emails]
         return LookedUp(by_id + by_email, self._token())
 
     async def history(self, user_id: str, start: int, stop: int | None, seen: ConsistencyToken | None) -> HistoryPart:
@@ -122,22 +122,23 @@ class MemoryDirectory:
     def _active(self) -> list[User]:
         return [state for state, _, _ in self.users.values() if isinstance(state, User)]
 
-    def _matching(self, filters: Filters) -> list[User]:
+    def _matching(self, filters: Filters, seen: ConsistencyToken | None) -> list[User]:
         users = self._active()
         if filters.email is not None:
-            users = [user for user in users if self._owns(user, "email", filters.email)]
+            users = [user for user in users if self._owns(user, "email", filters.email, seen)]
         if filters.external_id is not None:
-            users = [user for user in users if self._owns(user, "external_id", filters.external_id)]
+            users = [user for user in users if self._owns(user, "external_id", filters.external_id, seen)]
         return [user for user in users if _meets(Listing.of(user), filters)]
 
-    def _owns(self, user: User, field: UniqueField, value: str) -> bool:
-        return user == self._owner(field, value)
+    def _owns(self, user: User, field: UniqueField, value: str, seen: ConsistencyToken | None) -> bool:
+        return user == self._owner(field, value, seen)
 
-    def _owner(self, field: UniqueField, value: str) -> User | None:
+    def _owner(self, field: UniqueField, value: str, seen: ConsistencyToken | None) -> User | None:
         claimants = [
             user for user in self._active() if (own := getattr(user, field)) and comparable(field, own) == value
         ]
-        return min(claimants, key=lambda user: self.marks.get((value, user.id), (0, "")), default=None)
+        claimants.sort(key=lambda user: self.marks.get((value, user.id), (0, "")))
+        return claimants[-1 if seen else 0] if claimants else None
 
     def _history(self, user_id: str) -> list[HistoryEntry]:
         if user_id not in self.histories:

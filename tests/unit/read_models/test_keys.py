@@ -42,6 +42,7 @@ def test_no_two_things_share_a_key() -> None:
 
 def test_every_index_of_lists_is_named_among_the_indexes() -> None:
     named = {GENERATION.claims("email"), GENERATION.claims("external_id"), GENERATION.words, GENERATION.shared_starts}
+    named |= {GENERATION.waiting_claims("email"), GENERATION.waiting_claims("external_id")}
     for sort in SORTS:
         named |= {GENERATION.sorted_by(sort), GENERATION.suspended_by(sort)}
     assert set(GENERATION.indexes) == named

@@ -78,7 +78,11 @@ def test_the_users_with_words_that_begin_so_are_the_words_less_the_shared_starts
     assert len(set(found)) == len(found)
 
 
-@given(st.integers(-62_135_596_800_000, 253_402_300_799_999), st.integers(-62_135_596_800_000, 253_402_300_799_999))
+# Six bytes of milliseconds reach from year 1 to 8920; what is later is as late as that.
+INSTANTS = st.integers(-62_135_596_800_000, 219_339_379_910_655)
+
+
+@given(INSTANTS, INSTANTS)
 def test_times_are_in_the_order_of_their_bytes(first: int, second: int) -> None:
     assert (time_bytes(instant(first)) < time_bytes(instant(second))) == (first < second)
 

@@ -92,7 +92,7 @@ def _slugs(operation: dict[str, Any]) -> set[str]:
 
 
 def test_each_operation_lists_the_problems_it_can_end_in(document: dict[str, Any]) -> None:
-    always = {"not-acceptable", "internal-error", "service-unavailable"}
+    always = {"not-acceptable", "uri-too-long", "headers-too-large", "internal-error", "service-unavailable"}
     body = {"malformed-json", "invalid-request", "body-too-large", "unsupported-media-type", "request-timeout"}
     users, user = document["paths"]["/users"], document["paths"]["/users/{user_id}"]
     assert _slugs(users["post"]) == always | body | {"value-taken"}

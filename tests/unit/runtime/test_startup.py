@@ -42,7 +42,7 @@ def test_interrupting_ends_without_a_traceback() -> None:
     assert ended.value.code == 130
 
 
-def test_importing_the_server_imports_neither_metrics_nor_an_app_framework() -> None:
-    names = "'prometheus_client', 'falcon'"
-    program = f"import runtime.server, runtime.logs, sys; print([n for n in ({names}) if n in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout == "[]\n"
+def test_importing_the_server_imports_no_metrics() -> None:
+    program = "import runtime.server, runtime.logs, sys; print('prometheus_client' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert told == "False\n"

@@ -1,0 +1,1 @@
+"""What other teams are promised: JSON Schemas, AsyncAPI and their page, made from the models of `events`."""
