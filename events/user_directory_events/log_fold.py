@@ -48,11 +48,14 @@ class PartitionFold:
             return None
         verdict = judge(record, timestamp, epoch=self.epoch, version=log.version, erased=log.erased)
         if verdict is not Verdict.ACCEPTED:
-            log.void_ids.add(record.id)
+            if not log.erased:
+                log.void_ids.add(record.id)
             return verdict
         log.version = record.sequence
         log.erased = isinstance(record, UserErased)
         if log.erased:
+            # Nothing is kept that a later replay might no longer find: a later copy is void, not a copy.
             log.accepted.clear()
+            log.void_ids.clear()
         log.accepted.append(record)
         return verdict

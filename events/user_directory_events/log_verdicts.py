@@ -45,7 +45,7 @@ class PartitionVerdicts:
     partition: int
     epoch: str | None = None
     _versions: dict[str, int] = field(default_factory=dict)
-    _erased: set[str] = field(default_factory=set)
+    _erased: dict[str, str] = field(default_factory=dict)
     _seen: set[bytes] = field(default_factory=set)
 
     def judge(self, offset: int, timestamp: int, value: bytes | None) -> Judged:
@@ -64,7 +64,9 @@ class PartitionVerdicts:
             self.epoch = record.data.epoch
         if not isinstance(record, UserEvent):
             return Judged(self.partition, offset, timestamp, record)
-        if (event_id := record.id.encode()) in self._seen:
+        event_id, erasure = record.id.encode(), self._erased.get(record.subject)
+        # Of an erased user only the erasure is known: a copy of anything else is void, as if it were found alone.
+        if event_id in self._seen if erasure is None else record.id == erasure:
             return Judged(self.partition, offset, timestamp, record, duplicate=True)
         self._seen.add(event_id)
         return self._judge(offset, timestamp, record)
@@ -78,7 +80,7 @@ class PartitionVerdicts:
         if verdict is Verdict.ACCEPTED:
             self._versions[user] = event.sequence
             if isinstance(event, UserErased):
-                self._erased.add(user)
+                self._erased[user] = event.id
         return Judged(self.partition, offset, timestamp, event, verdict, missing=missing)
 
     def was_erased(self, user_id: str) -> bool:

@@ -166,6 +166,11 @@ def verify(admin: KafkaAdminClient, topics: list[Topic]) -> None:
 
 
 def _configuration(admin: KafkaAdminClient, name: str) -> dict[str, str]:
+    """Return a topic's configuration, after waiting for it: a broker that has not heard of the topic says nothing."""
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
-    described = admin.describe_configs([resource], config_filter="all")
-    return {key: config["value"] for key, config in described["topic"][name].items()}
+    deadline = time.monotonic() + _METADATA_SECONDS
+    while True:
+        described = admin.describe_configs([resource], config_filter="all")["topic"].get(name, {})
+        if described or time.monotonic() > deadline:
+            return {key: config["value"] for key, config in described.items()}
+        time.sleep(_POLL_SECONDS)

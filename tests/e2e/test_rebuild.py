@@ -116,6 +116,8 @@ def test_of_two_rebuilds_the_second_is_refused(own: Stack, redis: Any) -> None:
 
 
 def test_a_rebuild_told_to_stop_ends_at_once_and_leaves_the_live_generation(own: Stack, redis: Any) -> None:
+    # Where the tests run in the background of a script it is ignored, and by all that they start as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # More than the projectors may take over at once.
     import_users(own, 4000)
     process = start(own, "rebuild", PROJECTOR_BATCH_RECORDS="1")

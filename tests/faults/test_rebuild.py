@@ -13,7 +13,7 @@ from tests.e2e.rebuilds import STARTS_WITHIN_SECONDS, Clients, dump, import_user
 from tests.stack import Stack
 
 USERS = 4000
-"""So many that hundreds of each of the four partitions are filled before the projectors may close the rest."""
+"""So many that hundreds of each of the four partitions are filled before the projectors close the rest of the gap."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -6,6 +6,7 @@ import pytest
 from kafka.errors import TopicAlreadyExistsError
 
 from tests.unit.events.fake_admin import FakeAdmin
+from user_directory_events import topics
 from user_directory_events.topics import (
     Topic,
     WrongTopic,
@@ -44,6 +45,11 @@ def test_topics_that_were_just_created_are_right() -> None:
     verify(admin(LOG, QUARANTINE), [LOG, QUARANTINE])
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "_METADATA_SECONDS", 1)
+
+
 class RacedAdmin(FakeAdmin):
     """A cluster in which another process creates each topic a moment before; brokers show it a little later."""
 
@@ -55,6 +61,9 @@ class RacedAdmin(FakeAdmin):
         super().create_topics(topics, wait_for_metadata=wait_for_metadata)
         self.hidden |= dict.fromkeys(topics, 2)
         raise TopicAlreadyExistsError
+
+    def list_topics(self) -> list[str]:
+        return [name for name in super().list_topics() if name not in self.hidden]
 
     def describe_topics(self, names: Sequence[str]) -> list[dict[str, Any]]:
         self.hidden = {name: asked - 1 for name, asked in self.hidden.items() if asked}
@@ -177,5 +186,17 @@ def test_a_topic_made_by_another_process_is_waited_for() -> None:
     fake.describe_topics = lambda names: [{**describe(names)[0], "error_code": next(answers)}]
 
     create_missing(fake, [LOG])
+
+    assert next(answers, None) is None
+
+
+def test_a_broker_that_says_nothing_of_the_configuration_yet_is_asked_again() -> None:
+    fake = admin(LOG)
+    describe, answers = fake.describe_configs, iter([{"topic": {}}, {"topic": {LOG.name: {}}}])
+    fake.describe_configs = lambda resources, *, config_filter: next(
+        answers, describe(resources, config_filter=config_filter)
+    )
+
+    verify(fake, [LOG])
 
     assert next(answers, None) is None

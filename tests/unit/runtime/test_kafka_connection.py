@@ -67,9 +67,7 @@ def test_clients_that_cannot_connect_leave_nothing_behind(
 
 def test_a_kafka_that_takes_connections_and_drops_them_is_waited_for(settings: KafkaSettings) -> None:
     began = time.monotonic()
-    with pytest.raises(
-        StartupError, match=r"does not answer \(Kafka.*Error\): start it or set KAFKA_BOOTSTRAP_SERVERS"
-    ):
+    with pytest.raises(StartupError, match=r"does not answer \(.+\): start it or set KAFKA_BOOTSTRAP_SERVERS"):
         wait_for_admin(settings, "test", 0.5)
     assert time.monotonic() - began >= 0.5
 
