@@ -8,7 +8,7 @@ from user_directory_events.log_fold import UserLog
 
 
 def read_log(stack: Stack) -> dict[int, list[tuple[LogRecord, int]]]:
-    """Return all records of each partition in order, each with the broker's timestamp."""
+    """Return what is left of each partition in order, each with the broker's timestamp."""
     consumer = KafkaConsumer(
         bootstrap_servers=stack.environ["KAFKA_BOOTSTRAP_SERVERS"],
         enable_auto_commit=False,
@@ -21,7 +21,8 @@ def read_log(stack: Stack) -> dict[int, list[tuple[LogRecord, int]]]:
         log: dict[int, list[tuple[LogRecord, int]]] = {partition.partition: [] for partition in partitions}
         while any(consumer.position(partition) < end for partition, end in ends.items()):
             for partition, records in consumer.poll(timeout_ms=500).items():
-                log[partition.partition] += [(decode(record.value), record.timestamp) for record in records]
+                # A tombstone says that an event was erased, and that is all it says.
+                log[partition.partition] += [(decode(r.value), r.timestamp) for r in records if r.value is not None]
         return log
     finally:
         consumer.close()
