@@ -16,7 +16,6 @@ from tests.security.tokens import Issuer, token
 from tests.unit.query_api.memory_directory import make_user
 
 USER = f"/users/{make_user(1).id}"
-ASKED = [(USER, None), ("/nowhere", None), (USER, "bad"), (USER, token())]
 needs_redis = pytest.mark.redis
 
 

@@ -28,11 +28,15 @@ from tests.security.tokens import (
 from tests.unit.query_api.memory_directory import make_user
 
 USER = f"/users/{make_user(1).id}"
-NOW = int(time.time())
 
 
 def with_(**changed: Any) -> Callable[[], str]:
     return lambda: token(**changed)
+
+
+def at(**seconds: float) -> Callable[[], str]:
+    """Set times, in seconds from when the token is made: at the collection of the tests it is long before they run."""
+    return lambda: token(**{name: int(time.time()) + offset for name, offset in seconds.items()})
 
 
 def header(**changed: Any) -> Callable[[], str]:
@@ -60,11 +64,11 @@ ACCEPTED: dict[str, Callable[[], str]] = {
     "ES256": with_(key=EC),
     "EdDSA": with_(key=ED),
     "one of several audiences": with_(aud=["other", AUDIENCE]),
-    "not before now": with_(nbf=NOW),
-    "expired within the leeway": with_(exp=NOW - 5),
-    "from a clock that is ahead within the leeway": with_(nbf=NOW + 5, iat=NOW + 5),
+    "not before now": at(nbf=0),
+    "expired within the leeway": at(exp=-5),
+    "from a clock that is ahead within the leeway": at(nbf=5, iat=5),
     "the type of RFC 9068": header(typ="at+jwt"),
-    "a time with a fraction": with_(exp=NOW + 60.5),
+    "a time with a fraction": at(exp=60.5),
     "more scopes than asked for": with_(scope=f"openid {READ} users:write"),
 }
 
@@ -95,14 +99,14 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "several other audiences": with_(aud=["other", "third"]),
     "no audience": with_(aud=None),
     "an empty list of audiences": with_(aud=[]),
-    "expired": with_(exp=NOW - 100),
+    "expired": at(exp=-100),
     "no end": with_(exp=None),
-    "an end that is a text": with_(exp=str(NOW + 600)),
+    "an end that is a text": lambda: token(exp=str(int(time.time()) + 600)),
     "an end that is true": with_(exp=True),
     "an end that is not a number": lambda: _any_claims(exp=float("nan")),
     "an end at infinity": lambda: _any_claims(exp=float("inf")),
-    "not yet valid": with_(nbf=NOW + 100),
-    "issued in the future": with_(iat=NOW + 100),
+    "not yet valid": at(nbf=100),
+    "issued in the future": at(iat=100),
     "no subject": with_(sub=None),
     "an empty subject": with_(sub=""),
     "a subject that is a number": with_(sub=7),
