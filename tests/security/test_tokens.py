@@ -36,7 +36,12 @@ def with_(**changed: Any) -> Callable[[], str]:
 
 def at(**seconds: float) -> Callable[[], str]:
     """Set times, in seconds from when the token is made: at the collection of the tests it is long before they run."""
-    return lambda: token(**{name: int(time.time()) + offset for name, offset in seconds.items()})
+
+    def mint() -> str:
+        times: dict[str, Any] = {name: int(time.time()) + offset for name, offset in seconds.items()}
+        return token(**times)
+
+    return mint
 
 
 def header(**changed: Any) -> Callable[[], str]:
