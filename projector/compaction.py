@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 
-from projector.event_log import CLIENT_ID, now
+from projector.event_log import CLIENT_ID, make_producer, now
 from projector.settings import ProjectorSettings
 from runtime.kafka_connection import options
 from runtime.kafka_producer import ReplaceableProducer
@@ -23,7 +23,7 @@ class CompactedLog:
         """Take the settings; nothing is connected yet."""
         self._settings = settings
         self._topic = settings.events_topic
-        self._producer = ReplaceableProducer(self._make_producer, self._topic)
+        self._producer = ReplaceableProducer(lambda: make_producer(settings), self._topic)
         self._consumer: KafkaConsumer | None = None
 
     def bury(self, partition: int, event_ids: Iterable[str]) -> None:
@@ -78,12 +78,3 @@ class CompactedLog:
         self._producer.close(_CLOSE_SECONDS)
         if self._consumer is not None:
             self._consumer.close(autocommit=False)
-
-    def _make_producer(self) -> KafkaProducer:
-        return KafkaProducer(
-            **options(self._settings, CLIENT_ID),
-            acks="all",
-            delivery_timeout_ms=5000,
-            request_timeout_ms=4000,
-            max_block_ms=2000,
-        )

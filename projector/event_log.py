@@ -36,7 +36,7 @@ class EventLog:
         self._topic = settings.events_topic
         self._quarantine = settings.quarantine_topic
         self._partitions = range(settings.kafka_partitions)
-        self._producer = ReplaceableProducer(lambda: _make_producer(settings), settings.events_topic)
+        self._producer = ReplaceableProducer(lambda: make_producer(settings), settings.events_topic)
         self._producer.connect()
         try:
             self._consumer = KafkaConsumer(
@@ -152,7 +152,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._on_revoked({partition.partition for partition in revoked})
 
 
-def _make_producer(settings: ProjectorSettings) -> KafkaProducer:
+def make_producer(settings: ProjectorSettings) -> KafkaProducer:
+    """Make a producer whose every record is either on all in-sync replicas or failed within five seconds."""
     return KafkaProducer(
         **options(settings, CLIENT_ID),
         acks="all",
