@@ -10,21 +10,18 @@ import json
 import random
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Self
 
 import httpx
 
-from devstack import servers
 from devstack.redis_server import RedisServer
 from tests.e2e.public_topics import changes
-from tests.faults.relay_kills import check, disturb
+from tests.faults.relay_kills import check, disturb, program
 from tests.mailing_list import MailingList
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 
 _CAUGHT_UP_SECONDS = 300
 _LETTERS = {"user.registered": "welcome", "user.deleted": "farewell"}
@@ -85,25 +82,10 @@ def run(stack: Stack, redis: RedisServer, path: Path, *, writes: int, kills: int
     )
 
 
-def main() -> None:
-    """Run the program."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--writes", type=int, default=50_000)
-    parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=10, help="from one kill to the next")
-    arguments = parser.parse_args()
-    started = time.monotonic()
-    quiet = {"LOG_LEVEL": "warning", "ACCESS_LOG": "false"}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        servers.kafka() as kafka,
-        servers.redis() as redis,
-        running_stack(kafka.bootstrap, redis.url, Path(folder), **quiet) as stack,
-    ):
-        path = Path(folder) / "list.db"
-        print(run(stack, redis, path, writes=arguments.writes, kills=arguments.kills, seconds=arguments.seconds))
-    print(f"{time.monotonic() - started:.0f} s")
+def _run(stack: Stack, redis: RedisServer, asked: argparse.Namespace) -> str:
+    path = stack.directory / "list.db"
+    return run(stack, redis, path, writes=asked.writes, kills=asked.kills, seconds=asked.seconds)
 
 
 if __name__ == "__main__":
-    main()
+    program(__doc__, _run)

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -137,9 +138,9 @@ def check(stack: Stack) -> str:
     )
 
 
-def main() -> None:
-    """Run the program."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def program(purpose: str | None, run: Callable[[Stack, RedisServer, argparse.Namespace], str]) -> None:
+    """Run on servers and processes of its own what takes `writes`, `kills` and `seconds`; print what it returns."""
+    parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--writes", type=int, default=50_000)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=10, help="from one kill to the next")
@@ -152,11 +153,14 @@ def main() -> None:
         servers.redis() as redis,
         running_stack(kafka.bootstrap, redis.url, Path(directory), **quiet) as stack,
     ):
-        writers = disturb(stack, redis, writes=arguments.writes, kills=arguments.kills, seconds=arguments.seconds)
-        print(f"answers: {dict(sorted(writers.answers.items()))}")
-        print(check(stack))
+        print(run(stack, redis, arguments))
     print(f"{time.monotonic() - started:.0f} s")
 
 
+def _run(stack: Stack, redis: RedisServer, asked: argparse.Namespace) -> str:
+    writers = disturb(stack, redis, writes=asked.writes, kills=asked.kills, seconds=asked.seconds)
+    return f"answers: {dict(sorted(writers.answers.items()))}\n{check(stack)}"
+
+
 if __name__ == "__main__":
-    main()
+    program(__doc__, _run)
