@@ -311,6 +311,13 @@ def test_the_log_outlives_the_release() -> None:
     assert pool["spec"]["storage"]["volumes"][0]["deleteClaim"] is False
 
 
+def test_a_broker_of_one_s_own_reaches_itself_under_its_advertised_name() -> None:
+    pod = render(DEV).one("StatefulSet", "kafka")["spec"]["template"]["spec"]
+    environment = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+    advertised = environment["KAFKA_ADVERTISED_LISTENERS"].removeprefix("PLAINTEXT://").partition(":")[0]
+    assert pod["hostAliases"] == [{"ip": "127.0.0.1", "hostnames": [advertised]}]
+
+
 def test_the_processes_find_the_kafka_that_the_release_brings() -> None:
     for values, address in ((STRIMZI, "ud-user-directory-kafka-bootstrap:9092"), (DEV, "ud-user-directory-kafka:9092")):
         assert render(values).of("ConfigMap")[0]["data"]["KAFKA_BOOTSTRAP_SERVERS"] == address

@@ -22,6 +22,9 @@ NOT_OURS = {"configmap/kube-root-ca.crt", "serviceaccount/default", "pod/client"
 PASSING_KINDS = {"events", "events.events.k8s.io", "leases.coordination.k8s.io", "endpoints", "pods.metrics.k8s.io"}
 
 
+RELAYED = 'user_directory_relay_events_total{outcome="relayed"}'
+
+
 class ClusterTest:
     """The steps, in their order; each method's docstring is its headline."""
 
@@ -33,9 +36,9 @@ class ClusterTest:
     def steps(self) -> list[Callable[[], str]]:
         custom = [self.custom_resources] if self.crds else []
         return [
-            *custom, self.install, self.smoke, self.policies, self.scale, self.kill_command_api, self.kill_query_api,
-            self.kill_projector, self.kill_redis, self.restart_kafka, self.upgrade, self.rollback, self.autoscale,
-            self.uninstall,
+            *custom, self.install, self.smoke, self.relay, self.policies, self.scale, self.kill_command_api,
+            self.kill_query_api, self.kill_projector, self.kill_redis, self.restart_kafka, self.upgrade, self.rollback,
+            self.autoscale, self.uninstall,
         ]  # fmt: skip
 
     def custom_resources(self) -> str:
@@ -77,6 +80,13 @@ class ClusterTest:
         self.release.smoke("--kill", f"kubectl -n {self.release.namespace} delete pod {pod} --grace-period=0 --force")
         eventually("the query API is complete again", lambda: self.release.ready("query-api") == 2)
         return "passed twice"
+
+    def relay(self) -> str:
+        """What was written has gone on to the public topics"""
+        release = self.release
+        eventually("a relay has passed events on", lambda: release.metric("relay", 8004, RELAYED) > 0)
+        eventually("the relays are ready", lambda: release.ready("relay") == 2)
+        return f"{release.metric('relay', 8004, RELAYED):.0f} events"
 
     def policies(self) -> str:
         """Only what must talk can talk"""

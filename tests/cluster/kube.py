@@ -123,6 +123,15 @@ class Release:
         code = f"import socket; socket.create_connection(({host!r}, {port}), {seconds}).close(); print('reached')"
         return "reached" in self.kubectl("exec", pod, "--", "python", "-c", code, check=False)
 
+    def metric(self, component: str, port: int, name: str) -> float:
+        """Return what a metric comes to in all pods of a component; the labels may be left out."""
+        code = (
+            f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{port}/metrics').read().decode())"
+        )
+        told = [self.kubectl("exec", pod, "--", "python", "-c", code) for pod in names(self.pods(component))]
+        lines = [line for metrics in told for line in metrics.splitlines() if line.startswith(name)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
     @contextmanager
     def load(self, *options: str) -> Iterator[dict[str, Any]]:
         """Keep up a load from the pod `client` meanwhile; the report is filled in at the end."""
