@@ -5,8 +5,10 @@ themselves look in by a second port of each server, on which anybody is the admi
 """
 
 import argparse
+import json
 import re
 import shlex
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from typing import Protocol
 import redis
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from kafka import KafkaAdminClient
 from kafka.admin import (
     ACL,
@@ -34,6 +38,8 @@ from devstack.servers import free_port
 _DOCUMENTED = Path(__file__).parents[1] / "docs" / "security.md"
 KAFKA_USERS = ("command-api", "projector", "relay", "auditor")
 REDIS_USERS = ("query-api", *KAFKA_USERS)
+TOKEN_ISSUER, TOKEN_AUDIENCE = "https://tokens.example.org", "kafka"
+_KAFKA = "org.apache.kafka"
 PASSWORD, MECHANISM = "PASSWORD", "SCRAM-SHA-512"
 # What the documented commands name, and the setting that names it in a stack.
 _NAMES = {
@@ -87,6 +93,9 @@ class Guarded:
         self.ca_file, self._server_file = directory / "ca.pem", directory / "server.pem"
         self.ca_file.write_bytes(authority.cert_pem.bytes())
         self._server_file.write_bytes(pkcs8 + chain)
+        self._token_key = RSAKey.generate_key(2048, {"kid": "kafka"})
+        self.jwks_file = directory / "kafka-jwks.json"
+        self.jwks_file.write_text(json.dumps({"keys": [self._token_key.as_dict(private=False)]}))
         self.kafka_port, self.redis_port = free_port(), free_port()
 
     @contextmanager
@@ -102,10 +111,11 @@ class Guarded:
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_SSL",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(self._server_file),
-            "sasl.enabled.mechanisms": MECHANISM,
+            "sasl.enabled.mechanisms": f"{MECHANISM},OAUTHBEARER",
             f"listener.name.guarded.{MECHANISM.lower()}.sasl.jaas.config": (
                 "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             ),
+            **self._token_properties(),
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
         }
@@ -118,6 +128,8 @@ class Guarded:
             say=print,
             overrides=properties | dict(overrides or {}),
         )
+        # Java's broker fetches keys from nowhere else.
+        server.environ["JAVA_TOOL_OPTIONS"] = f"-D{_KAFKA}.sasl.oauthbearer.allowed.urls={self.jwks_file.as_uri()}"
         with servers.running(server):
             with _administrator(server.bootstrap) as admin:
                 made = admin.alter_user_scram_credentials(
@@ -137,6 +149,29 @@ class Guarded:
             "tls-auth-clients": "no",
         }
         return servers.redis(directory or self.directory, options=guarded | dict(options or {}))
+
+    def _token_properties(self) -> dict[str, str]:
+        handler = f"{_KAFKA}.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler"
+        of_listener = "listener.name.guarded.oauthbearer"
+        return {
+            f"{of_listener}.sasl.jaas.config": (
+                f"{_KAFKA}.common.security.oauthbearer.OAuthBearerLoginModule required;"
+            ),
+            f"{of_listener}.sasl.server.callback.handler.class": handler,
+            f"{of_listener}.connections.max.reauth.ms": "3600000",
+            "sasl.oauthbearer.jwks.endpoint.url": self.jwks_file.as_uri(),
+            "sasl.oauthbearer.expected.issuer": TOKEN_ISSUER,
+            "sasl.oauthbearer.expected.audience": TOKEN_AUDIENCE,
+            "sasl.oauthbearer.clock.skew.seconds": "0",
+        }
+
+    def token_for(self, user: str, seconds: int) -> str:
+        """Return a token by which the broker knows a name for some seconds."""
+        now = int(time.time())
+        claims = {"iss": TOKEN_ISSUER, "aud": TOKEN_AUDIENCE, "sub": user, "scope": "kafka", "iat": now}
+        return jwt.encode(
+            {"alg": "RS256", "kid": self._token_key.kid}, claims | {"exp": now + seconds}, self._token_key
+        )
 
     def redis_url_of(self, user: str) -> str:
         return f"rediss://{user}:{PASSWORD}@127.0.0.1:{self.redis_port}/0"
