@@ -224,8 +224,12 @@ def test_settings_that_name_files_have_them_from_secrets() -> None:
 
 
 def test_kafka_is_shown_a_token_of_the_pods_service_account() -> None:
-    sets = ("kafka.token.audience=kafka", "kafka.token.expirationSeconds=900")
-    sets += ("settings.KAFKA_SECURITY_PROTOCOL=SASL_SSL", "settings.KAFKA_SASL_MECHANISM=OAUTHBEARER")
+    sets = (
+        "kafka.token.audience=kafka",
+        "kafka.token.expirationSeconds=900",
+        "settings.KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+        "settings.KAFKA_SASL_MECHANISM=OAUTHBEARER",
+    )
     for name, template in render(MINIMAL, *sets).pods():
         (container,) = template["spec"]["containers"]
         (mount,) = [one for one in container["volumeMounts"] if one["name"] == "files"]
