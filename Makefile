@@ -100,8 +100,9 @@ test: $(VENV)/dev.stamp ## Every test, against real Kafka and Redis
 	$(PY) -m pytest
 
 .PHONY: test-security
-test-security: $(VENV)/dev.stamp ## Hostile tokens and requests, rights of every route, limits, transport; real services
+test-security: $(VENV)/dev.stamp ## Hostile tokens and requests, rights, limits, transport; all of tests/e2e over TLS with least rights
 	$(PY) -m pytest tests/security
+	$(PY) -m pytest --secure tests/e2e
 
 .PHONY: test-faults
 test-faults: $(VENV)/dev.stamp ## Break the product at random and judge it by its history: SEED=n MINUTES=m [BROKERS=3]

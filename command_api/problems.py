@@ -12,6 +12,7 @@ from command_api.write_tokens import InvalidWriteToken
 from command_api.writer import BudgetSpent, InQuarantine, KeyReused, TooManyWrites, ValueTaken
 from runtime.http import App
 from runtime.problems import FieldError, Problem, render
+from user_directory_events import UnknownSchema
 
 _NOTHING_CHANGED = "Nothing was changed; try again."
 
@@ -26,6 +27,7 @@ _FAILURES: tuple[type[Exception], ...] = (
     BudgetSpent,
     InQuarantine,
     TooManyWrites,
+    UnknownSchema,
 )
 
 
@@ -75,4 +77,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901 - a table, read from 
             return Problem("user-in-quarantine", f"An operator has to repair this user first. {_NOTHING_CHANGED}")
         case TooManyWrites():
             return Problem("service-unavailable", f"Too many writes are in hand. {_NOTHING_CHANGED}")
+        case UnknownSchema():
+            reason = "A newer release wrote what has to be read for this, and this process is of an older one."
+            return Problem("service-unavailable", f"{reason} {_NOTHING_CHANGED}")
     raise error

@@ -42,7 +42,7 @@ def kafka(directory: Path | None = None, *, overrides: Mapping[str, str] | None 
             say=print,
             overrides=overrides,
         )
-        with _running(server):
+        with running(server):
             yield server
 
 
@@ -71,7 +71,7 @@ def redis(
         server = RedisServer(
             home / f"redis-{port}", port=port, log=home / f"redis-{port}.log", options=chosen | dict(options or {})
         )
-        with _running(server):
+        with running(server):
             yield server
 
 
@@ -98,7 +98,8 @@ def _directory(given: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _running(server: ManagedProcess) -> Iterator[None]:
+def running(server: ManagedProcess) -> Iterator[None]:
+    """Start a server, wait until it serves, and kill it when the block ends."""
     # Nobody wants a test's data, so nothing is gained by an orderly end.
     server.death_signal = signal.SIGKILL
     try:

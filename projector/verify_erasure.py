@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError
 from pydantic_core import from_json
 from redis import Redis
 from redis.exceptions import RedisError
@@ -62,6 +62,11 @@ def main(arguments: Sequence[str]) -> int:
     needles = Needles(user, _read_values(asked.values))
     try:
         traces = [*traces_in_kafka(settings, user, needles), *traces_in_redis(settings, user, needles)]
+    except AuthorizationError as error:
+        raise StartupError(
+            f"Kafka lets nobody of this name read every topic ({type(error).__name__}): "
+            "give the name of KAFKA_SASL_USERNAME the rights of auditor in docs/security.md"
+        ) from error
     except KafkaError as error:
         raise StartupError(
             f"Kafka at KAFKA_BOOTSTRAP_SERVERS does not answer ({type(error).__name__}): set KAFKA_BOOTSTRAP_SERVERS"

@@ -20,6 +20,7 @@ from query_api.users import USER_PATH, UserResource
 from runtime.guards import guards_of
 from runtime.http import App, DrainHook, Hook, create_falcon_app
 from runtime.redis_connection import RedisConnection
+from user_directory_events import UnknownSchema
 
 
 def create_app(settings: QuerySettings, directory: Directory | None = None, changes: ChangeLog | None = None) -> App:
@@ -59,6 +60,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
         other_media_types={EXPORT_PATH: EXPORT_TYPE, CHANGES_PATH: change_messages.MEDIA_TYPE},
     )
     app.add_error_handler(DirectoryError, errors.answer)
+    app.add_error_handler(UnknownSchema, errors.answer_to_newer)
     app.add_route(USERS_PATH, UsersResource(directory, freshness, public_url))
     app.add_route(COUNT_PATH, CountResource(directory, freshness))
     app.add_route(USER_PATH, UserResource(directory, past, freshness))

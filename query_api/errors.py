@@ -16,6 +16,7 @@ from query_api.directory import (
 )
 from runtime import problems
 from runtime.problems import Problem
+from user_directory_events import UnknownSchema
 
 _PROBLEMS: Final[dict[type[DirectoryError], str]] = {
     UserNotFound: "user-not-found",
@@ -33,3 +34,11 @@ async def answer(
 ) -> None:
     """Answer with the problem of the error; an error handler of Falcon."""
     problems.render(resp, Problem(_PROBLEMS[type(error)], str(error)))
+
+
+async def answer_to_newer(
+    _req: falcon.asgi.Request, resp: falcon.asgi.Response, _error: UnknownSchema, _params: dict[str, Any], **_: Any
+) -> None:
+    """Answer where a past holds an event of a newer release, as it does while one is rolled out or back."""
+    detail = "A newer release wrote what has to be read for this, and this process is of an older one."
+    problems.render(resp, Problem("service-unavailable", detail))

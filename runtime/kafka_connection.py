@@ -10,6 +10,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from runtime.kafka_client import TidyClient
+from runtime.kafka_token import TokenFile
 from runtime.settings import KafkaSettings
 from runtime.startup import StartupError
 
@@ -49,16 +50,30 @@ def security(settings: KafkaSettings) -> dict[str, Any]:
                 raise StartupError(f"KAFKA_{name.upper()} {path} cannot be read: name a PEM file or unset it")
         found |= named
     if protocol.startswith("SASL"):
-        if settings.kafka_sasl_username is None or settings.kafka_sasl_password is None:
-            raise StartupError(
-                f"KAFKA_SECURITY_PROTOCOL={protocol} needs a name: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
-            )
-        found |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
-            "sasl_plain_username": settings.kafka_sasl_username,
-            "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
-        }
+        found |= _identity(settings)
     return found
+
+
+def _identity(settings: KafkaSettings) -> dict[str, Any]:
+    protocol, mechanism = settings.kafka_security_protocol, settings.kafka_sasl_mechanism
+    if mechanism == "OAUTHBEARER":
+        path = settings.kafka_sasl_token_file
+        if path is None or not os.access(path, os.R_OK):
+            fault = f"{path} cannot be read" if path else "is not set"
+            raise StartupError(
+                f"KAFKA_SASL_MECHANISM={mechanism} needs a token, and KAFKA_SASL_TOKEN_FILE {fault}: "
+                "name a file that always holds a valid one"
+            )
+        return {"sasl_mechanism": mechanism, "sasl_oauth_token_provider": TokenFile(path)}
+    if settings.kafka_sasl_username is None or settings.kafka_sasl_password is None:
+        raise StartupError(
+            f"KAFKA_SECURITY_PROTOCOL={protocol} needs a name: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+        )
+    return {
+        "sasl_mechanism": mechanism,
+        "sasl_plain_username": settings.kafka_sasl_username,
+        "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
+    }
 
 
 def listens(settings: KafkaSettings) -> bool:

@@ -100,18 +100,27 @@ class KafkaSettings(Settings):
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
-        description="How to talk to the brokers: `SSL` encrypts, `SASL` shows a name and password",
+        description="How to talk to the brokers: `SSL` encrypts, `SASL` shows who we are",
     )
     kafka_ssl_cafile: str | None = Field(
         None, description="PEM file of the authority that signed the brokers' certificates; unset: the public ones"
     )
     kafka_ssl_certfile: str | None = Field(None, description="PEM file with a certificate of our own for the brokers")
     kafka_ssl_keyfile: str | None = Field(None, description="PEM file with its key")
-    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field(
-        "SCRAM-SHA-512", description="How name and password are checked"
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN", "OAUTHBEARER"] = Field(
+        "SCRAM-SHA-512",
+        description="How `SASL` shows who we are: `OAUTHBEARER` with a token, else by name and password",
     )
-    kafka_sasl_username: str | None = Field(None, description="Name at the brokers; with `SASL` it must be set")
-    kafka_sasl_password: SecretStr | None = Field(None, description="Its password; with `SASL` it must be set")
+    kafka_sasl_username: str | None = Field(
+        None, description="Name at the brokers; with `SASL` it must be set, but for `OAUTHBEARER`"
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        None, description="Its password; with `SASL` it must be set, but for `OAUTHBEARER`"
+    )
+    kafka_sasl_token_file: str | None = Field(
+        None,
+        description="File with the token for the brokers, read again for each use; with `OAUTHBEARER` it must be set",
+    )
     events_topic: TopicName = Field("user-events", description="Topic that holds the log of record")
     quarantine_topic: TopicName = Field(
         "user-events.quarantine", description="Topic for records that could not be applied"

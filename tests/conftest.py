@@ -1,46 +1,80 @@
 """Kafka and Redis for the tests, always real ones; this file alone decides which.
 
 Each is taken from the environment where it is named there, else from a container where a Docker engine answers, else
-from the devstack. None is ever missing: a test that needs one and cannot get it fails.
+from the devstack. None is ever missing: a test that needs one and cannot get it fails. With `--secure` both come from
+the devstack, talk TLS, and ask each process of a stack for its own name.
 """
 
 import functools
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from devstack import servers
+from tests.guarded import Access, Guarded, Open
 from tests.stack import Stack, running_stack
 
 _KAFKA_IMAGE, _REDIS_IMAGE = "apache/kafka:4.3.1", "redis:8"
 _KAFKA_PORT = 9092
 
 
-def pytest_report_header() -> str:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what chooses the servers."""
+    parser.addoption(
+        "--secure", action="store_true", help="Kafka and Redis with TLS, and a name with least rights for each process"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
     """Say where Kafka and Redis come from."""
+    if config.getoption("secure"):
+        return "Kafka: devstack with TLS, SCRAM and ACLs, Redis: devstack with TLS and ACLs"
     return f"Kafka: {_source('KAFKA_BOOTSTRAP_SERVERS')}, Redis: {_source('REDIS_URL')}"
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap() -> Iterator[str]:
+def make_access(request: pytest.FixtureRequest) -> Callable[[Path], Access]:
+    """Return what makes access to servers of a test's own; its files lie in the folder that it is given."""
+    return Guarded if request.config.getoption("secure") else lambda _: Open()
+
+
+@pytest.fixture(scope="session")
+def access(make_access: Callable[[Path], Access], tmp_path_factory: pytest.TempPathFactory) -> Access:
+    """Return access to the servers that all tests share, for each stack to be given."""
+    return make_access(tmp_path_factory.mktemp("access"))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(access: Access) -> Iterator[str]:
     """Return the address of a running Kafka; use topics and groups of your own, named afresh."""
-    with _kafka(_source("KAFKA_BOOTSTRAP_SERVERS")) as address:
-        yield address
+    if isinstance(access, Guarded):
+        with access.kafka() as server:
+            yield server.bootstrap
+    else:
+        with _kafka(_source("KAFKA_BOOTSTRAP_SERVERS")) as address:
+            yield address
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis_url(access: Access) -> Iterator[str]:
     """Return the URL of a running Redis; use a key prefix of your own, named afresh."""
-    with _redis(_source("REDIS_URL")) as url:
-        yield url
+    if isinstance(access, Guarded):
+        with access.redis() as server:
+            yield server.url
+    else:
+        with _redis(_source("REDIS_URL")) as url:
+            yield url
 
 
 @pytest.fixture(scope="session")
-def stack(kafka_bootstrap: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    kafka_bootstrap: str, redis_url: str, access: Access, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """Return the product's processes, shared by all tests: leave them running, and use users of your own."""
-    with running_stack(kafka_bootstrap, redis_url, tmp_path_factory.mktemp("stack")) as running:
+    with running_stack(kafka_bootstrap, redis_url, tmp_path_factory.mktemp("stack"), access) as running:
         yield running
 
 

@@ -17,16 +17,25 @@ from devstack.table import APPS, AppProcess
 from projector.settings import ProjectorSettings, RelaySettings
 from query_api.settings import QuerySettings
 from runtime.settings import variable_name
+from tests.guarded import Access, Open
 
 _CLASSES = (CommandSettings, ProjectorSettings, QuerySettings, RelaySettings)
 _SETTINGS = {variable_name(field) for settings in _CLASSES for field in settings.model_fields}
 _TAIL_BYTES = 4000
+_OPEN = Open()
 
 
 class Stack:
-    """The four processes on ports of their own; `environ` is what they were started with."""
+    """The four processes on ports of their own; `environ` is what they were started with, but for how each gets in."""
 
-    def __init__(self, kafka_bootstrap: str, redis_url: str, directory: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        kafka_bootstrap: str,
+        redis_url: str,
+        directory: Path,
+        settings: Mapping[str, str],
+        access: Access = _OPEN,
+    ) -> None:
         name = f"test-{uuid.uuid4().hex[:12]}"
         self.environ = {name: value for name, value in os.environ.items() if name not in _SETTINGS} | {
             "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
@@ -47,9 +56,14 @@ class Stack:
             **settings,
         }
         self.directory = directory
+        self._admitted = access.admit(self.environ)
         self.projector, self.command_api, self.query_api, self.relay = self.processes = [
-            AppProcess(app, directory / f"{app.name}.log", self.environ) for app in APPS
+            AppProcess(app, directory / f"{app.name}.log", self.environ_of(app.name)) for app in APPS
         ]
+
+    def environ_of(self, name: str) -> dict[str, str]:
+        """Return what a process is started with, by the name of its kind, and an operator's command under its name."""
+        return self.environ | dict(self._admitted.get(name, {}))
 
     @property
     def command_url(self) -> str:
@@ -97,9 +111,11 @@ class Stack:
         return self.environ["REDIS_KEY_PREFIX"]
 
     def start(self) -> None:
-        """Start every process, in no order, and wait until all are ready."""
+        """Start every process, in no order where each may create the topics, and wait until all are ready."""
         for process in self.processes:
             process.start()
+            if process is self.projector and self._admitted:
+                process.wait_ready()
         self.wait_ready()
 
     def wait_ready(self) -> None:
@@ -134,16 +150,19 @@ class Stack:
 
 
 @contextmanager
-def running_stack(kafka_bootstrap: str, redis_url: str, directory: Path, **settings: str) -> Iterator[Stack]:
+def running_stack(
+    kafka_bootstrap: str, redis_url: str, directory: Path, access: Access = _OPEN, /, **settings: str
+) -> Iterator[Stack]:
     """Run a stack until the block ends, and print the ends of its logs if the block fails.
 
     Args:
         kafka_bootstrap: a running Kafka.
         redis_url: a running Redis.
         directory: where the logs go, `<process>.log` each.
+        access: what made both, where they ask for names.
         settings: variables of the environment, for all processes.
     """
-    stack = Stack(kafka_bootstrap, redis_url, directory, settings)
+    stack = Stack(kafka_bootstrap, redis_url, directory, settings, access)
     try:
         stack.start()
         yield stack

@@ -223,6 +223,23 @@ def test_settings_that_name_files_have_them_from_secrets() -> None:
         assert mount["readOnly"]
 
 
+def test_kafka_is_shown_a_token_of_the_pods_service_account() -> None:
+    sets = (
+        "kafka.token.audience=kafka",
+        "kafka.token.expirationSeconds=900",
+        "settings.KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+        "settings.KAFKA_SASL_MECHANISM=OAUTHBEARER",
+    )
+    for name, template in render(MINIMAL, *sets).pods():
+        (container,) = template["spec"]["containers"]
+        (mount,) = [one for one in container["volumeMounts"] if one["name"] == "files"]
+        (volume,) = [one for one in template["spec"]["volumes"] if one["name"] == "files"]
+        (source,) = volume["projected"]["sources"]
+        token = source["serviceAccountToken"]
+        assert (token["audience"], token["expirationSeconds"]) == ("kafka", 900), name
+        assert environment(container)["KAFKA_SASL_TOKEN_FILE"] == f"{mount['mountPath']}/{token['path']}"
+
+
 def test_without_files_there_is_no_volume_for_them() -> None:
     for _, template in render(DIRECTORY / "ci" / "gateway-values.yaml").pods():
         assert "files" not in {volume["name"] for volume in template["spec"]["volumes"]}

@@ -26,7 +26,7 @@ def another(stack: Stack, name: str, directory: Path, **settings: str) -> Iterat
         settings: variables of the environment that differ from the stack's.
     """
     app = next(app for app in APPS if app.name == name)
-    environ = stack.environ | {f"{app.prefix}_PORT": str(free_port())} | settings
+    environ = stack.environ_of(name) | {f"{app.prefix}_PORT": str(free_port())} | settings
     process = AppProcess(app, directory / f"another-{name}.log", environ)
     process.start()
     try:

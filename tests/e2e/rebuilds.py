@@ -26,7 +26,7 @@ _COMMAND_SECONDS = 240
 def start(stack: Stack, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
     """Start a command of the projector."""
     command = [sys.executable, "-m", "projector", *arguments]
-    environ = stack.environ | settings
+    environ = stack.environ_of("projector") | settings
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

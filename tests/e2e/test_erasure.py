@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,11 +16,11 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from redis import Redis
 
-from devstack import servers
 from devstack.kafka_server import KafkaServer
 from devstack.redis_server import RedisServer
 from tests.e2e.people import person
 from tests.e2e.processes import TIMEOUT_SECONDS, eventually
+from tests.guarded import Access
 from tests.stack import Stack, running_stack
 
 USERS, LOADERS = 1000, 8
@@ -55,8 +55,11 @@ SPELLINGS = {
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KafkaServer, RedisServer, Stack]]:
+def places(
+    make_access: Callable[[Path], Access], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[KafkaServer, RedisServer, Stack]]:
     directory = tmp_path_factory.mktemp("erasure")
+    access = make_access(directory)
     persistent = {"appendonly": "yes", "appendfsync": "everysec"}
     hasty = {
         "log.segment.delete.delay.ms": "1000",
@@ -64,9 +67,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KafkaServ
         "log.retention.check.interval.ms": "500",
     }
     with (
-        servers.kafka(directory / "kafka", overrides=hasty) as kafka,
-        servers.redis(directory / "redis", options=persistent) as redis,
-        running_stack(kafka.bootstrap, redis.url, directory, ERASURE_TICK_SECONDS="0.5") as stack,
+        access.kafka(directory / "kafka", overrides=hasty) as kafka,
+        access.redis(directory / "redis", options=persistent) as redis,
+        running_stack(kafka.bootstrap, redis.url, directory, access, ERASURE_TICK_SECONDS="0.5") as stack,
     ):
         _compact_at_once(kafka, stack)
         yield kafka, redis, stack
@@ -139,7 +142,7 @@ def _verify(stack: Stack, user_id: str, values: str) -> "subprocess.CompletedPro
     return subprocess.run(
         [sys.executable, "-m", "projector", "verify-erasure", user_id, "--values", "-"],
         input=values,
-        env=stack.environ | {"LOG_LEVEL": "warning"},
+        env=stack.environ_of("auditor") | {"LOG_LEVEL": "warning"},
         capture_output=True,
         text=True,
         timeout=120,

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from contract.files import published
 from tests.e2e.foreign_clients import Read, parsed, with_java, with_librdkafka
 from tests.e2e.people import Body
+from tests.guarded import Access
 from tests.stack import Stack, running_stack
 from user_directory_events import User, UserState, evolve
 from user_directory_events.consumer import Changed, Item, Loaded, follow
@@ -25,9 +26,11 @@ PARTITIONS = 4
 
 
 @pytest.fixture(scope="module")
-def own_stack(kafka_bootstrap: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def own_stack(
+    kafka_bootstrap: str, redis_url: str, access: Access, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """Return a directory that nobody else writes to."""
-    with running_stack(kafka_bootstrap, redis_url, tmp_path_factory.mktemp("public")) as running:
+    with running_stack(kafka_bootstrap, redis_url, tmp_path_factory.mktemp("public"), access) as running:
         yield running
 
 

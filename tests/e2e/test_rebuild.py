@@ -20,15 +20,16 @@ from tests.e2e.rebuilds import (
     run,
     start,
 )
+from tests.guarded import Access
 from tests.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def own(kafka_bootstrap: str, redis_url: str, tmp_path: Path) -> Iterator[Stack]:
+def own(kafka_bootstrap: str, redis_url: str, access: Access, tmp_path: Path) -> Iterator[Stack]:
     """Return a stack whose generations no other test sees."""
-    with running_stack(kafka_bootstrap, redis_url, tmp_path) as stack:
+    with running_stack(kafka_bootstrap, redis_url, tmp_path, access) as stack:
         yield stack
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaConnectionError
 
 from runtime.kafka_connection import options
+from runtime.kafka_token import TokenFile
 from runtime.settings import KafkaSettings, SettingsError, load
 from runtime.startup import StartupError
 
@@ -54,6 +56,38 @@ def test_a_name_without_a_password_is_noticed_at_once(missing: str) -> None:
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(StartupError, match="KAFKA_SSL_CAFILE /nowhere cannot be read"):
         security(kafka_security_protocol="SSL", kafka_ssl_cafile="/nowhere")
+
+
+def test_a_token_is_shown_as_it_stands_in_the_file_then(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    found = security(
+        kafka_security_protocol="SASL_SSL", kafka_sasl_mechanism="OAUTHBEARER", kafka_sasl_token_file=str(file)
+    )
+    assert found.keys() == {"security_protocol", "sasl_mechanism", "sasl_oauth_token_provider"}
+    assert found["sasl_oauth_token_provider"].token() == "first"
+    file.write_text("second")
+    assert found["sasl_oauth_token_provider"].token() == "second"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), (b"", "is empty"), ("tökén".encode(), "cannot be read")]
+)
+def test_without_a_token_a_connection_fails_for_now(tmp_path: Path, content: bytes | None, says: str) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(KafkaConnectionError, match=says) as failed:
+        TokenFile(str(file)).token()
+    assert failed.value.retriable
+
+
+@pytest.mark.parametrize(("path", "says"), [(None, "is not set"), ("/nowhere", "/nowhere cannot be read")])
+def test_a_token_file_that_is_missing_is_noticed_at_once(path: str | None, says: str) -> None:
+    with pytest.raises(StartupError, match=f"KAFKA_SASL_TOKEN_FILE {says}"):
+        security(
+            kafka_security_protocol="SASL_SSL", kafka_sasl_mechanism="OAUTHBEARER", kafka_sasl_token_file=path, **NAMED
+        )
 
 
 def test_the_password_is_in_no_text_made_of_the_settings() -> None:

@@ -171,10 +171,14 @@ AUTH_JWKS_URL: {{ .jwksUrl | quote }}
 - name: {{ $name }}
   value: /etc/user-directory/files/{{ $name }}
 {{- end -}}
+{{- if .Values.kafka.token.audience }}
+- name: KAFKA_SASL_TOKEN_FILE
+  value: /etc/user-directory/files/KAFKA_SASL_TOKEN_FILE
+{{- end -}}
 {{- end -}}
 
 {{- define "user-directory.fileMounts" -}}
-{{- if include "user-directory.secretFiles" . | fromYaml }}
+{{- if or .Values.kafka.token.audience (include "user-directory.secretFiles" . | fromYaml) }}
 - name: files
   mountPath: /etc/user-directory/files
   readOnly: true
@@ -182,16 +186,26 @@ AUTH_JWKS_URL: {{ .jwksUrl | quote }}
 {{- end -}}
 
 {{- define "user-directory.fileVolumes" -}}
-{{- with include "user-directory.secretFiles" . | fromYaml }}
+{{- $files := include "user-directory.secretFiles" . | fromYaml -}}
+{{- if or .Values.kafka.token.audience $files }}
 - name: files
   projected:
     sources:
-      {{- range $name, $from := . }}
+      {{- range $name, $from := $files }}
       - secret:
           name: {{ $from.secret }}
           items:
             - key: {{ $from.key }}
               path: {{ $name }}
+      {{- end }}
+      {{- with .Values.kafka.token }}
+      {{- if .audience }}
+      # The kubelet replaces it before it expires.
+      - serviceAccountToken:
+          audience: {{ .audience }}
+          expirationSeconds: {{ .expirationSeconds }}
+          path: KAFKA_SASL_TOKEN_FILE
+      {{- end }}
       {{- end }}
 {{- end -}}
 {{- end -}}

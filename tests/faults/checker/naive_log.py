@@ -12,7 +12,6 @@ from typing import Any
 from tests.faults.driver.evidence import Record
 
 Document = dict[str, Any]
-_FIELDS = ("email", "name", "display_name", "external_id", "attributes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +114,10 @@ def _after(before: Document | None, event: dict[str, Any]) -> Document | None:
     else:
         assert before is not None, f"{event['type']} of a user who is not there, at sequence {event['sequence']}"
         after = dict(before)
-    for name in _FIELDS:
-        if name in event["data"]:
-            after[name] = event["data"][name]
-            if after[name] is None:
-                del after[name]
+    for name, value in event["data"].items():
+        after[name] = value
+        if value is None:
+            del after[name]
     after.setdefault("attributes", {})
     status = {"user.suspended": "suspended", "user.reinstated": "active"}.get(event["type"])
     if status is not None:

@@ -16,6 +16,8 @@ class State(NamedTuple):
     email: str = ""
     display_name: str = ""
     status: str = ""
+    motto: str | None = None
+    """A made-up field, which only the next release of `tests/faults/rolling` takes."""
 
 
 NOBODY = State()
@@ -75,6 +77,7 @@ def _change(operation: Operation, state: State) -> State | None:
     document = operation.body if operation.outcome == "ok" else None
     if document is not None:
         shown = State("there", *(document[name] for name in ("version", "email", "display_name", "status")))
+        shown = shown._replace(motto=document.get("motto"))
         return after if shown == after else None
     return after
 

@@ -5,6 +5,7 @@ import itertools
 import uuid
 from collections.abc import Awaitable, Callable
 from random import Random
+from typing import Any
 
 from tests.faults.driver.client import Client
 from tests.faults.driver.history import Operation
@@ -94,7 +95,7 @@ class Workload:
         if self._known.users:
             await self._write(self._random.choice(["suspend", "reinstate"]), self._user())
 
-    async def _write(self, action: str, user: str | None = None, fields: dict[str, str] | None = None) -> Operation:
+    async def _write(self, action: str, user: str | None = None, fields: dict[str, Any] | None = None) -> Operation:
         """Write; under a key try again where the outcome is open, and sometimes where it is not."""
         key = uuid.uuid4().hex if self._random.random() < _KEY_SHARE else None
         if_match = None
@@ -110,7 +111,7 @@ class Workload:
         return answer
 
     async def _send(
-        self, action: str, user: str | None, fields: dict[str, str] | None, if_match: int | None, key: str | None
+        self, action: str, user: str | None, fields: dict[str, Any] | None, if_match: int | None, key: str | None
     ) -> Operation:
         answer = await self._client.write(action, user, fields=fields, if_match=if_match, key=key)
         if answer.status in (None, 503):

@@ -26,8 +26,8 @@ KINDS = {
     "epoch-ignored": "fail redis over",
     "reservation-lapses-by-a-clock": "pause projector past|delay a link to kafka",
     "token-ignored": "pause projector|redis, older|kill projector",
-    "verdict-before-checkpoint": "(delay|freeze) a link to redis|pause projector",
-    "version-check-removed": "a link to redis|pause projector",
+    "verdict-before-checkpoint": "delay a link to redis",
+    "version-check-removed": "delay a link to redis",
 }
 """What brings each fault to light, as `--only` takes it."""
 

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from falcon.testing import Result
 
+from read_models.records import HistoryEntry
 from tests.unit.command_api.in_memory import JO, CommandApi, problem
 
 
@@ -101,3 +104,20 @@ async def test_any_visible_ascii_is_a_key(api: CommandApi, key: str) -> None:
     first = await api.post("/users", JO, Idempotency_Key=key)
 
     assert same(first, await api.post("/users", JO, Idempotency_Key=key))
+
+
+async def test_a_first_outcome_that_only_a_newer_release_can_read_is_answered_503(
+    api: CommandApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.post("/users", JO, Idempotency_Key="key-1")
+    read = api.store.history
+
+    async def of_the_next_release(user_id: str, up_to: int) -> list[HistoryEntry]:
+        return [replace(entry, schema="user.registered/2") for entry in await read(user_id, up_to)]
+
+    monkeypatch.setattr(api.store, "history", of_the_next_release)
+    answer = await api.post("/users", JO, Idempotency_Key="key-1")
+
+    assert problem(answer) == (503, "service-unavailable", [])
+    assert int(answer.headers["retry-after"]) > 0
+    assert len(api.log.sent) == 1

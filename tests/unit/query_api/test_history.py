@@ -1,8 +1,11 @@
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from falcon.testing import ASGIConductor
 
+from query_api.directory import HistoryPart
 from query_api.past import HistoryQuery, Past
 from tests.histories import USER_ID, erasure, long_history
 from tests.sample_events import NOW, deleted, event_id, registered, suspended, updated
@@ -189,3 +192,23 @@ async def test_an_erasure_between_two_reads_shows_what_it_left(directory: Memory
     page = await Past(directory, block=10).history(USER_ID, HistoryQuery(True, 5, None), None)
 
     assert [item["type"] for item in page.items] == ["user.erased"]
+
+
+@pytest.mark.parametrize("path", [PATH, f"/users/{USER_ID}?version=1"])
+@pytest.mark.usefixtures("life")
+async def test_a_past_that_only_a_newer_release_can_read_is_answered_503(
+    directory: MemoryDirectory, client: ASGIConductor, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    read = directory.history
+
+    async def of_the_next_release(*asked: Any) -> HistoryPart:
+        part = await read(*asked)
+        entries = [entry.replace(b"user.registered/1", b"user.registered/2") for entry in part.entries]
+        return replace(part, entries=entries, first=entries[0])
+
+    monkeypatch.setattr(directory, "history", of_the_next_release)
+    answer = await client.simulate_get(path)
+
+    assert answer.status_code == 503
+    assert answer.json["type"] == "urn:user-directory:problem:service-unavailable"
+    assert int(answer.headers["retry-after"]) > 0
