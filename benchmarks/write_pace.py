@@ -1,9 +1,9 @@
 """How long a write takes, and how soon readers see it, at a fixed rate: `python -m benchmarks.write_pace`.
 
 An open loop registers users at each rate in turns, round by round; a latency counts from the moment at which the
-request was due to the 201 (in Kafka, judged, applied, visible and unique). Freshness is the time from the broker's time stamp
-of an event until the read models have it, whether or not its writer was told by then. The command API has core 0;
-Kafka, Redis, the projector, the relay and the load have core 1.
+request was due to the 201 (in Kafka, judged, applied, visible and unique). Freshness is the time from the broker's
+time stamp of an event until the read models have it, whether or not its writer was told by then. The command API has
+core 0; Kafka, Redis, the projector, the relay and the load have core 1.
 """
 
 import argparse
