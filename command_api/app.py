@@ -37,7 +37,7 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
         guards=guards_of(settings),
         access_log=settings.access_log,
         on_startup=[store.start, event_log.start],
-        on_shutdown=[verdicts.close, store.close, event_log.close],
+        on_shutdown=[store.close, event_log.close, verdicts.close],
         on_drain=[imports.drain],
         other_media_types={IMPORT_PATH: RESULT_TYPE},
     )
