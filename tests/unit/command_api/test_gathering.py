@@ -37,18 +37,37 @@ async def test_what_is_asked_in_one_turn_is_one_call_and_each_has_its_answer() -
     assert oracle.calls == [[0, 1, 2, 3, 4], [7]]
 
 
-async def test_a_later_question_does_not_wait_for_the_call_under_way() -> None:
+async def test_what_is_asked_while_a_call_is_under_way_is_the_next_call() -> None:
     oracle = Oracle()
     oracle.open.clear()
     gathered = Gathered(oracle.ask)
     first = asyncio.create_task(gathered(1))
     await oracle.called.get()
+    later = [asyncio.create_task(gathered(number)) for number in (2, 3)]
+    await asyncio.sleep(0)
 
-    second = asyncio.create_task(gathered(2))
-    await oracle.called.get()
     oracle.open.set()
 
-    assert (await first, await second) == (2, 4)
+    assert await asyncio.gather(first, *later) == [2, 4, 6]
+    assert oracle.calls == [[1], [2, 3]]
+
+
+async def test_what_is_asked_while_a_call_hangs_fails_with_it() -> None:
+    oracle = Oracle()
+    oracle.open.clear()
+    oracle.error = LookupError("away")
+    gathered = Gathered(oracle.ask)
+    first = asyncio.create_task(gathered(1))
+    await oracle.called.get()
+    later = asyncio.create_task(gathered(2))
+    await asyncio.sleep(0)
+
+    oracle.open.set()
+
+    assert [str(error) for error in await asyncio.gather(first, later, return_exceptions=True)] == ["away", "away"]
+    assert oracle.calls == [[1]]
+    oracle.error = None
+    assert await gathered(3) == 6
 
 
 async def test_what_the_call_raises_is_raised_to_everybody() -> None:
