@@ -1,6 +1,7 @@
 """Waiting for verdicts, in one place for all writes of the process: what is woken together is asked for together."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,19 +9,26 @@ from command_api.store import Store, StoreUnavailable
 from read_models.write_calls import EventRef, Outcome
 
 _POLL_SECONDS = 0.25
+_LAST_ANSWER_SECONDS = 0.5
+
+_PENDING = Outcome("pending")
 
 Tell = Callable[[Outcome | Exception], None]
 """Takes the outcome, or what went wrong unforeseen while it was asked for."""
 
 
-@dataclass(eq=False, frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Expected:
-    """Somebody who waits for the outcome of an event; times are of the event loop's clock."""
+    """Somebody who waits for the outcome of an event; times are of the event loop's clock.
+
+    `let_go` is when they are told `pending`, should the last question have no answer by then.
+    """
 
     event: EventRef
     since: float
     until: float
     tell: Tell
+    let_go: float = math.inf
 
 
 class Verdicts:
@@ -43,7 +51,7 @@ class Verdicts:
 
         Args:
             event: the event.
-            until: when to ask for the last time and give up, within half a second; the outcome is then `pending`.
+            until: when to ask for the last time; the outcome is then `pending`, at the latest after another second.
             ask_first: whether the outcome may be there already, as it is not right after an append.
         """
         told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -99,14 +107,17 @@ class Verdicts:
             self._asking = asyncio.create_task(self._ask())
 
     def _ask_again(self) -> None:
-        """Ask for those who have waited for some time already, and let go who was asked for though the time was up."""
-        before = asyncio.get_running_loop().time() - _POLL_SECONDS
+        """Ask for those who have waited for some time already, and a last time for those whose time is up."""
+        now = asyncio.get_running_loop().time()
         overdue = []
         for waiting in list(self._expected.values()):
             for one in list(waiting):
-                if max(one.until, one.since + _POLL_SECONDS) <= before:
-                    self._tell(one, Outcome("pending"))
-                elif one.since <= before:
+                if one.let_go <= now:
+                    self._tell(one, _PENDING)
+                    continue
+                if one.until <= now:
+                    one.let_go = min(one.let_go, now + _LAST_ANSWER_SECONDS)
+                if min(one.until, one.since + _POLL_SECONDS) <= now:
                     overdue.append(one.event.event_id)
         self._poll = None
         if self._expected:
@@ -124,16 +135,17 @@ class Verdicts:
             self._asking = None
 
     async def _ask_for(self, events: list[EventRef]) -> None:
+        asked_at = asyncio.get_running_loop().time()
         outcomes: Sequence[Outcome | Exception]
         try:
             outcomes = await self._store.outcomes(events)
         except StoreUnavailable:
-            return
+            outcomes = [_PENDING] * len(events)
         except Exception as error:  # noqa: BLE001 - it is the answer
             outcomes = [error] * len(events)
         for event, outcome in zip(events, outcomes, strict=True):
-            if outcome != Outcome("pending"):
-                for one in self._expected.get(event.event_id, [])[:]:
+            for one in self._expected.get(event.event_id, [])[:]:
+                if outcome != _PENDING or one.until <= asked_at:
                     self._tell(one, outcome)
 
     def _tell(self, expected: Expected, outcome: Outcome | Exception) -> None:

@@ -1,6 +1,7 @@
 """Waiting for verdicts: one question for all that are woken together, polls, and those who give up."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ def store() -> AskedStore:
 @pytest.fixture
 async def verdicts(store: AskedStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Verdicts]:
     monkeypatch.setattr("command_api.verdicts._POLL_SECONDS", 0.02)
+    monkeypatch.setattr("command_api.verdicts._LAST_ANSWER_SECONDS", 0.05)
     made = Verdicts(store)
     yield made
     await made.close()
@@ -184,6 +186,16 @@ async def test_before_anybody_is_let_go_they_are_asked_for_once_more(store: Aske
     [task] = waiting(verdicts, 1, seconds=0)
     await asyncio.sleep(0)
     store.known = {event_id(1): ACCEPTED}
+
+    assert await task == ACCEPTED
+
+
+async def test_a_process_that_was_held_up_asks_before_it_lets_go(store: AskedStore, verdicts: Verdicts) -> None:
+    [task] = waiting(verdicts, 1, seconds=0.01)
+    await asyncio.sleep(0)
+    store.known = {event_id(1): ACCEPTED}
+
+    time.sleep(0.2)  # noqa: ASYNC251 - nothing of the process ran meanwhile
 
     assert await task == ACCEPTED
 
