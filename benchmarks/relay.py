@@ -1,8 +1,9 @@
-"""How late other systems hear, and what that costs writers: `python -m benchmarks.relay [--rate 500] [--rounds 3]`.
+"""How late other systems hear, and what that costs writers: `python -m benchmarks.relay [--rate 500] [--rounds 5]`.
 
 An open loop registers users at a fixed rate. A process of its own follows `user-changes`, read committed, and takes
-for each change the time from the log's time stamp to its own reading. In turns the relay runs and does not: the ratio
-of the verdict's latency (from Kafka's acknowledgement to the projector's answer) says what it costs.
+for each change the time from the log's time stamp to its own reading. In turns, without that process, the relay runs
+and does not: the ratio of the verdict's latency (from Kafka's acknowledgement to the projector's answer) says what it
+costs. A machine that is too slow for the rate shows in the rate that is reached: then requests wait for each other.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import tempfile
 import time
 import uuid
 from array import array
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,13 +24,15 @@ from urllib.parse import urlsplit
 import uvloop
 from kafka import KafkaConsumer, TopicPartition
 
-from benchmarks.load import LoadResult, http_request, run_load
+from benchmarks.load import http_request, run_load
 from devstack import servers
 from tests.e2e.processes import metric
 from tests.stack import Stack, running_stack
 
 _CONNECTIONS = 64
 _SETTLE_SECONDS = 3.0
+_FOLLOWED, _WITH, _WITHOUT = "relay, changes followed", "relay", "no relay"
+_FIGURES = ("rate", "p50", "p99", "verdict")
 _QUIET = {"LOG_LEVEL": "warning", "ACCESS_LOG": "false"}
 
 
@@ -54,8 +58,23 @@ def follow(bootstrap: str, topic: str, partitions: int, told: Connection) -> Non
     consumer.close()
 
 
-def load(stack: Stack, rate: float, seconds: float) -> tuple[LoadResult, float]:
-    """Register users at this rate; return the result and the mean wait for the verdict in milliseconds."""
+@dataclass(frozen=True)
+class Run:
+    """What one load measured: writes answered a second, times in milliseconds, all lags in ascending order."""
+
+    rate: float
+    p50: float
+    p99: float
+    verdict: float
+    lags: list[float] = field(default_factory=list)
+
+    def lag(self, share: float) -> float:
+        """Return the lag that this share of the changes stayed below."""
+        return self.lags[min(len(self.lags) - 1, int(len(self.lags) * share))]
+
+
+def load(stack: Stack, rate: float, seconds: float) -> Run:
+    """Register users at this rate; `verdict` is the mean wait for it."""
     address = urlsplit(stack.command_url)
 
     def register() -> bytes:
@@ -77,7 +96,7 @@ def load(stack: Stack, rate: float, seconds: float) -> tuple[LoadResult, float]:
     if set(result.statuses) != {201} or result.broken:
         sys.exit(f"not every registration was accepted: {result.statuses}, {result.broken} broken")
     count, total = (after - former for after, former in zip(_verdicts(stack), before, strict=True))
-    return result, total / count * 1000
+    return Run(result.rate, result.p50, result.p99, total / count * 1000)
 
 
 def _verdicts(stack: Stack) -> tuple[float, float]:
@@ -85,20 +104,50 @@ def _verdicts(stack: Stack) -> tuple[float, float]:
     return metric(stack.command_url, f"{name}_count"), metric(stack.command_url, f"{name}_sum")
 
 
-def lags(stack: Stack, rate: float, seconds: float) -> list[float]:
-    """Return the lag of each change, ordered, in milliseconds."""
+def load_and_follow(stack: Stack, rate: float, seconds: float) -> Run:
+    """Register users at this rate, while a process of its own follows the changes."""
     mine, others = multiprocessing.Pipe()
     environ = stack.environ
     arguments = (environ["KAFKA_BOOTSTRAP_SERVERS"], stack.changes_topic, int(environ["KAFKA_PARTITIONS"]), others)
     follower = multiprocessing.get_context("spawn").Process(target=follow, args=arguments)
     follower.start()
     mine.recv()
-    load(stack, rate, seconds)
+    run = load(stack, rate, seconds)
     time.sleep(_SETTLE_SECONDS)
     mine.send("stop")
-    found: list[float] = sorted(mine.recv())
+    run.lags.extend(sorted(mine.recv()))
     follower.join()
-    return found
+    return run
+
+
+def without_relay(stack: Stack, rate: float, seconds: float) -> Run:
+    """Register users at this rate while no relay runs."""
+    stack.relay.stop()
+    time.sleep(_SETTLE_SECONDS)
+    run = load(stack, rate, seconds)
+    stack.relay.start()
+    stack.relay.wait_ready()
+    # What it has to catch up with is not to be measured.
+    time.sleep(_SETTLE_SECONDS)
+    return run
+
+
+def report(runs: dict[str, list[Run]]) -> None:
+    """Print the medians of all rounds."""
+    print(f"{'':26}{'reached /s':>12}{'request p50 ms':>16}{'p99 ms':>8}{'verdict ms':>12}")
+    for name, found in runs.items():
+        figures = [statistics.median(getattr(run, figure) for run in found) for figure in _FIGURES]
+        print("{:26}{:12.0f}{:16.1f}{:8.1f}{:12.1f}".format(name, *figures))
+    shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "most": 1.0}
+    followed = runs[_FOLLOWED]
+    told = ", ".join(
+        f"{name} {statistics.median(r.lag(share) for r in followed):.0f} ms" for name, share in shares.items()
+    )
+    print(f"lag of the changes: {told}")
+    ratios = [one.verdict / other.verdict for one, other in zip(runs[_WITH], runs[_WITHOUT], strict=True)]
+    print(
+        f"verdict with the relay to without: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
 
 
 def main() -> None:
@@ -106,8 +155,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=500, help="registrations a second")
     parser.add_argument("--seconds", type=float, default=15, help="of each run")
-    parser.add_argument("--rounds", type=int, default=3, help="with and without the relay, in turns")
+    parser.add_argument("--rounds", type=int, default=5, help="of all three ways, in turns")
+    parser.add_argument("--json", type=Path, help="file for all results")
     arguments = parser.parse_args()
+    measures = {_FOLLOWED: load_and_follow, _WITH: load, _WITHOUT: without_relay}
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -115,26 +166,15 @@ def main() -> None:
         servers.redis() as redis,
         running_stack(kafka.bootstrap, redis.url, Path(directory), **_QUIET) as stack,
     ):
-        load(stack, arguments.rate, 3)
-        found = lags(stack, arguments.rate, arguments.seconds)
-        shares = {name: found[int(len(found) * share)] for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))}
-        told = ", ".join(f"{name} {lag:.0f} ms" for name, lag in shares.items())
-        print(f"lag of {len(found)} changes at {arguments.rate:g} writes/s: {told}, most {found[-1]:.0f} ms")
-        waits: dict[bool, list[float]] = {True: [], False: []}
-        for turn in range(2 * arguments.rounds):
-            relaying = turn % 2 == 0
-            if relaying and not stack.relay.pid:
-                stack.relay.start()
-                stack.relay.wait_ready()
-            elif not relaying:
-                stack.relay.stop()
-            time.sleep(_SETTLE_SECONDS)
-            result, wait = load(stack, arguments.rate, arguments.seconds)
-            waits[relaying].append(wait)
-            name = "with" if relaying else "without"
-            print(f"{name} the relay: verdict {wait:.2f} ms (mean), request p50 {result.p50} ms, p99 {result.p99} ms")
-        ratio = statistics.median(waits[True]) / statistics.median(waits[False])
-        print(f"verdict latency with the relay over without: {ratio:.2f} (medians of {arguments.rounds})")
+        load(stack, min(arguments.rate, 200), 3)
+        runs: dict[str, list[Run]] = {name: [] for name in (_FOLLOWED, _WITH, _WITHOUT)}
+        for turn in range(arguments.rounds):
+            for name, measure in list(measures.items())[:: -1 if turn % 2 else 1]:
+                runs[name].append(measure(stack, arguments.rate, arguments.seconds))
+            print(f"round {turn + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
+    report(runs)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({name: list(map(asdict, found)) for name, found in runs.items()}))
 
 
 if __name__ == "__main__":

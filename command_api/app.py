@@ -12,6 +12,7 @@ from command_api.resources import Erasure, OneUser, Outcomes, Suspension, Users,
 from command_api.responses import Responses
 from command_api.settings import CommandSettings
 from command_api.store import Store
+from command_api.verdicts import Verdicts
 from command_api.writer import Writer
 from runtime.guards import guards_of
 from runtime.http import App, create_falcon_app
@@ -26,8 +27,9 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
         return None if event_log.reachable else "no broker answers"
 
     public_url = str(settings.public_url) if settings.public_url else None
-    writer, responses = Writer(settings, store, event_log), Responses(public_url)
-    imports = Imports(settings, partial(BatchWriter, settings, store, event_log, writer), responses.location)
+    verdicts, responses = Verdicts(store), Responses(public_url)
+    writer = Writer(settings, store, event_log, verdicts)
+    imports = Imports(settings, partial(BatchWriter, settings, store, event_log, writer, verdicts), responses.location)
     app = create_falcon_app(
         document(),
         name="command-api",
@@ -35,7 +37,7 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
         guards=guards_of(settings),
         access_log=settings.access_log,
         on_startup=[store.start, event_log.start],
-        on_shutdown=[store.close, event_log.close],
+        on_shutdown=[store.close, event_log.close, verdicts.close],
         on_drain=[imports.drain],
         other_media_types={IMPORT_PATH: RESULT_TYPE},
     )

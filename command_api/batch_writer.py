@@ -17,7 +17,7 @@ from command_api.decide import Decision, Refused, decide
 from command_api.event_log import Append, EventLog, EventLogUnavailable
 from command_api.settings import CommandSettings
 from command_api.store import Store, StoreUnavailable
-from command_api.verdicts import Verdicts
+from command_api.verdicts import Expected, Verdicts
 from command_api.writer import (
     Caller,
     KeyReused,
@@ -62,26 +62,29 @@ class Registration:
 class BatchWriter:
     """Carries out registrations whose ids the directory chooses."""
 
-    def __init__(self, settings: CommandSettings, store: Store, event_log: EventLog, writer: Writer) -> None:
+    def __init__(
+        self, settings: CommandSettings, store: Store, event_log: EventLog, writer: Writer, verdicts: Verdicts
+    ) -> None:
         self._store = store
         self._log = event_log
         self._writer = writer
         self._partitions = settings.kafka_partitions
-        self._verdicts = Verdicts(store)
+        self._verdicts = verdicts
+        self._expected: dict[str, Expected] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: Callable[[BaseException], None]
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
-        """Begin to await verdicts; `failed` is called if a step fails unforeseen: some rows are never answered then."""
+        """Take what is called if a step fails unforeseen: some rows are never answered then."""
         self._failed = failed
-        self._begin(self._verdicts.run())
 
     async def close(self) -> None:
         """Await nothing any more; who was not answered is not."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._verdicts.close()
+        for expected in self._expected.values():
+            self._verdicts.forget(expected)
 
     def until(self) -> float:
         """Return when the budget of a registration that begins now is spent."""
@@ -147,7 +150,18 @@ class BatchWriter:
             self._begin(self._store.release(ref.partition, ref.event_id))
             one.registration.answer(error)
             return
-        self._verdicts.expect(ref, one.registration.until, partial(self._judged, one.registration, ref, append))
+        tell = partial(self._told, one.registration, ref, append)
+        self._expected[ref.event_id] = self._verdicts.expect(ref, one.registration.until, tell)
+
+    def _told(self, registration: Registration, ref: EventRef, append: Append, outcome: Outcome | Exception) -> None:
+        del self._expected[ref.event_id]
+        if isinstance(outcome, Exception):
+            self._failed(outcome)
+            return
+        try:
+            self._judged(registration, ref, append, outcome)
+        except Exception as error:  # noqa: BLE001 - whoever tells has others to tell
+            self._failed(error)
 
     def _judged(self, registration: Registration, ref: EventRef, append: Append, outcome: Outcome) -> None:
         observe_verdict(append)

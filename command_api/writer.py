@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from command_api.commands import Command, EraseUser, RegisterUser
 from command_api.decide import Decision, UserGone, decide
 from command_api.event_log import Append, EventLog, EventLogUnavailable
+from command_api.gathering import Gathered
 from command_api.settings import CommandSettings
 from command_api.store import Store
+from command_api.verdicts import Verdicts
 from read_models.records import IdempotentOutcome, UserRecord
 from read_models.write_calls import (
     DoneUnderKey,
@@ -25,6 +27,7 @@ from read_models.write_calls import (
     PendingUnderKey,
     Taken,
     VersionMoved,
+    Wanted,
 )
 from runtime import metrics
 from user_directory_events import (
@@ -116,9 +119,11 @@ class _Again(Exception):
 class Writer:
     """Carries out commands."""
 
-    def __init__(self, settings: CommandSettings, store: Store, event_log: EventLog) -> None:
+    def __init__(self, settings: CommandSettings, store: Store, event_log: EventLog, verdicts: Verdicts) -> None:
         self._store = store
+        self._reserve = Gathered(store.reserve_all)
         self._log = event_log
+        self._verdicts = verdicts
         self._budget = settings.write_budget_seconds
         self._partitions = settings.kafka_partitions
         self._most_in_flight = settings.max_writes_in_flight
@@ -178,14 +183,8 @@ class Writer:
             assert state is not None  # noqa: S101 - only what exists can be as asked already
             return Unchanged(state, record.partition, record.offset)
         partition = partition_of(user_id, self._partitions)
-        reserved = await self._store.reserve(
-            event_id=event_id,
-            user_id=user_id,
-            partition=partition,
-            version=record.version,
-            unique_values=new_unique_values(state, decision),
-            idempotency=caller.idempotency,
-        )
+        values = new_unique_values(state, decision)
+        reserved = await self._reserve(Wanted(event_id, user_id, partition, record.version, values, caller.idempotency))
         match reserved:
             case Taken(field):
                 raise ValueTaken(field)
@@ -206,7 +205,7 @@ class Writer:
         except EventLogUnavailable:
             await self._store.release(ref.partition, ref.event_id)
             raise
-        outcome = await self._store.settled(ref, until=until, ask_first=False)
+        outcome = await self._verdicts.settled(ref, until=until, ask_first=False)
         observe_verdict(append)
         match outcome:
             case Outcome("accepted", offset) if offset is not None:
@@ -217,7 +216,7 @@ class Writer:
 
     async def _wait_for(self, holder: EventRef, until: float) -> None:
         started = time.perf_counter()
-        await self._store.settled(holder, until=until, ask_first=True)
+        await self._verdicts.settled(holder, until=until, ask_first=True)
         metrics.RESERVATION_WAIT.observe(time.perf_counter() - started)
 
     async def _first_outcome(self, found: DoneUnderKey | PendingUnderKey, caller: Caller, until: float) -> Result:
@@ -228,7 +227,7 @@ class Writer:
             raise KeyReused
         if isinstance(found, DoneUnderKey):
             return await self._at(found.outcome)
-        outcome = await self._store.settled(found.event, until=until, ask_first=True)
+        outcome = await self._verdicts.settled(found.event, until=until, ask_first=True)
         if outcome.status == "pending":
             return Pending(found.event, None)
         # Accepted: the key now leads to the outcome; void: it is free again.

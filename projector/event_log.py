@@ -49,6 +49,7 @@ class EventLog:
                 max_poll_records=500,
                 request_timeout_ms=10_000,
                 fetch_max_wait_ms=200,
+                metrics_enabled=False,
             )
         except BaseException:
             self._producer.close(0)

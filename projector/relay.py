@@ -73,6 +73,7 @@ class Relay:
         self._unplaced: set[int] = set()
         self._stopped: dict[int, str] = {}
         self._away: str | None = None
+        self._stuck_after = settings.projector_stuck_after_seconds
         self._looped_at = self._committed_at = time.monotonic()
         self._next_upkeep = 0.0
         self._stopping = False
@@ -80,9 +81,10 @@ class Relay:
 
     # --- what health asks
 
-    def seconds_since_loop(self) -> float:
-        """Return how long ago the loop went round: a stuck loop is a dead process."""
-        return time.monotonic() - self._looped_at
+    def stuck_because(self) -> str | None:
+        """Say so if the loop has not gone round for too long. Only a restart helps then."""
+        idle = time.monotonic() - self._looped_at
+        return f"the loop has not gone round for {idle:.0f} s" if idle > self._stuck_after else None
 
     def not_ready_because(self) -> str | None:
         """Say why nothing is relayed, or None. Waiting for the projector is no reason: it shows as lag."""

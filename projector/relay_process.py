@@ -18,8 +18,6 @@ from runtime.kafka_connection import again_until
 from runtime.server import serve_health
 from runtime.settings import load
 
-_STUCK_AFTER_SECONDS = 60
-
 log = logging.getLogger(__name__)
 
 
@@ -44,12 +42,8 @@ def main(arguments: Sequence[str]) -> None:
             "ids that begin with RELAY_GROUP, and a topic __transaction_state whose copies are in sync"
         ) from error
 
-    def stuck_because() -> str | None:
-        idle = relay.seconds_since_loop()
-        return f"the loop has not gone round for {idle:.0f} s" if idle > _STUCK_AFTER_SECONDS else None
-
-    checks = {"loop": stuck_because, "partitions": relay.not_ready_because}
-    server = serve_health(settings.relay_host, settings.relay_port, checks, stuck_because)
+    checks = {"loop": relay.stuck_because, "partitions": relay.not_ready_because}
+    server = serve_health(settings.relay_host, settings.relay_port, checks, relay.stuck_because)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     startup.quieten_collector()

@@ -58,6 +58,7 @@ class PublicTopics:
                 request_timeout_ms=10_000,
                 fetch_max_wait_ms=_GATHER_MS,
                 fetch_min_bytes=_GATHER_BYTES,
+                metrics_enabled=False,
             )
         except BaseException:
             self._producer.close()
@@ -178,4 +179,5 @@ def _make_producer(settings: RelaySettings) -> KafkaProducer:
         # A transaction that begins right after another is put off by this, as the coordinator still writes markers.
         retry_backoff_ms=20,
         max_in_flight_requests_per_connection=1,
+        metrics_enabled=False,
     )

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from runtime.settings import KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings
+from runtime.settings import KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings, Settings
 
 
 class TopicSettings(KafkaSettings):
@@ -16,7 +16,20 @@ class TopicSettings(KafkaSettings):
     )
 
 
-class ProjectorSettings(TopicSettings, RedisSettings, LogSettings, ProtocolSettings):
+class LoopSettings(Settings):
+    """What the projector and the relay, which go round in a loop, read from the environment."""
+
+    projector_stuck_after_seconds: float = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="How long the loop of projector or relay may stand still before /healthz says that it has to be "
+        "restarted; waiting for Kafka or Redis is no standing still, but one round of slow answers may take half a "
+        "minute",
+    )
+
+
+class ProjectorSettings(TopicSettings, LoopSettings, RedisSettings, LogSettings, ProtocolSettings):
     """What the projector reads from the environment."""
 
     projector_host: str = Field("127.0.0.1", description="Address that the projector's health and metrics listen on")
@@ -28,19 +41,12 @@ class ProjectorSettings(TopicSettings, RedisSettings, LogSettings, ProtocolSetti
     change_feed_events_per_partition: int = Field(
         10_000, ge=1, le=10_000_000, description="Newest events of each partition that the change feed can go back to"
     )
-    projector_stuck_after_seconds: float = Field(
-        60,
-        ge=1,
-        le=3600,
-        description="How long the projector's loop may stand still before /healthz says that it has to be restarted; "
-        "waiting for Kafka or Redis is no standing still, but one round of slow answers may take half a minute",
-    )
     erasure_tick_seconds: float = Field(
         60, ge=0.1, le=3600, description="How often a partition is ticked while its log holds events of erased users"
     )
 
 
-class RelaySettings(TopicSettings, RedisSettings, LogSettings):
+class RelaySettings(TopicSettings, LoopSettings, RedisSettings, LogSettings):
     """What the relay reads from the environment."""
 
     relay_host: str = Field("127.0.0.1", description="Address that the relay's health and metrics listen on")

@@ -3,7 +3,7 @@
 import re
 from contextvars import ContextVar
 from math import inf
-from random import SystemRandom
+from random import getrandbits
 from typing import Final
 
 from uuid_utils import uuid7
@@ -18,7 +18,6 @@ access_ends: Final[ContextVar[float]] = ContextVar("access_ends", default=inf)
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?"
 )
-_random: Final = SystemRandom()
 
 
 def new_request_id() -> str:
@@ -39,10 +38,11 @@ def ensure_traceparent() -> str:
     """Give the current traceparent, starting a trace if none has been; the flags say that we do not sample."""
     current = traceparent.get()
     if not current:
-        current = f"00-{_random.getrandbits(128) or 1:032x}-{_span_id()}-00"
+        # No secret, so it need not cost two calls of the system; the generator is seeded anew in a forked worker.
+        current = f"00-{getrandbits(128) or 1:032x}-{_span_id()}-00"
         traceparent.set(current)
     return current
 
 
 def _span_id() -> str:
-    return f"{_random.getrandbits(64) or 1:016x}"
+    return f"{getrandbits(64) or 1:016x}"

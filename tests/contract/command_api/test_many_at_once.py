@@ -1,6 +1,7 @@
 """What an import may rely on when it asks for many things in one call, of the store in memory and of the real one."""
 
 import asyncio
+from collections.abc import Sequence
 
 from read_models.write_calls import (
     DoneUnderKey,
@@ -38,14 +39,8 @@ async def test_many_are_reserved_as_each_alone_would_be(world: World) -> None:
 
     assert len(replies) == MANY
     for number, reply in enumerate(replies, 1):
-        assert await world.store.reserve(
-            event_id=event_id(MANY + 1),
-            user_id=user_id(MANY + 1),
-            partition=0,
-            version=0,
-            unique_values=[("email", f"p{number}@example.org")],
-            idempotency=None,
-        ) == Held(ref(number, reply))
+        one_more = Wanted(event_id(MANY + 1), user_id(MANY + 1), 0, 0, [("email", f"p{number}@example.org")], None)
+        assert await world.store.reserve_all([one_more]) == [Held(ref(number, reply))]
 
 
 async def test_each_of_many_has_a_reply_of_its_own_kind(world: World) -> None:
@@ -110,14 +105,15 @@ async def test_the_outcomes_of_many_come_in_their_order(world: World) -> None:
     assert outcomes == [await world.store.outcome(one) for one in refs]
 
 
-async def test_who_watches_an_event_is_woken_when_it_is_settled(world: World) -> None:
-    await world.reserved(1)
-    woken: asyncio.Queue[str] = asyncio.Queue()
-    world.store.watch(event_id(1), woken.put_nowait)
+async def test_what_is_settled_together_is_told_in_one_message(world: World) -> None:
+    numbers = range(1, 6)
+    await world.store.reserve_all([wanted(number) for number in numbers])
+    woken: asyncio.Queue[Sequence[str] | None] = asyncio.Queue()
+    world.store.on_wake = woken.put_nowait
 
-    world.happened(registration(1))
+    world.happened(*(registration(number, user=number, email=f"p{number}@example.org") for number in numbers))
 
     async with asyncio.timeout(5):
-        assert await woken.get() == event_id(1)
-    world.store.unwatch(event_id(1))
-    world.store.unwatch(event_id(1))
+        while (ids := await woken.get()) is None:
+            pass
+    assert sorted(ids) == [event_id(number) for number in numbers]

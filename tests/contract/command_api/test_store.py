@@ -412,7 +412,7 @@ def soon() -> float:
 
 async def test_who_waits_is_told_as_soon_as_the_event_is_projected(world: World) -> None:
     event = await world.reserved()
-    waiting = asyncio.create_task(world.store.settled(event, until=soon(), ask_first=False))
+    waiting = asyncio.create_task(world.verdicts.settled(event, until=soon(), ask_first=False))
     await asyncio.sleep(0)
     (offset,) = world.happened(registration(id=event.event_id))
 
@@ -423,12 +423,12 @@ async def test_who_comes_after_it_was_projected_is_told_at_once(world: World) ->
     event = await world.reserved()
     (offset,) = world.happened(registration(id=event.event_id))
 
-    assert await world.store.settled(event, until=soon(), ask_first=True) == Outcome("accepted", offset)
+    assert await world.verdicts.settled(event, until=soon(), ask_first=True) == Outcome("accepted", offset)
 
 
 async def test_many_can_wait_for_one_event(world: World) -> None:
     event = await world.reserved()
-    waiting = [asyncio.create_task(world.store.settled(event, until=soon(), ask_first=True)) for _ in range(5)]
+    waiting = [asyncio.create_task(world.verdicts.settled(event, until=soon(), ask_first=True)) for _ in range(5)]
     await asyncio.sleep(0)
     (offset,) = world.happened(registration(id=event.event_id))
 
@@ -438,7 +438,7 @@ async def test_many_can_wait_for_one_event(world: World) -> None:
 async def test_who_waits_for_a_release_is_told(world: World) -> None:
     event = await world.reserved()
     world.projector.append(epoch_opened(epoch="epoch-2"), now_ms())
-    waiting = asyncio.create_task(world.store.settled(event, until=soon(), ask_first=True))
+    waiting = asyncio.create_task(world.verdicts.settled(event, until=soon(), ask_first=True))
     await asyncio.sleep(0)
     world.open("epoch-3")
 
@@ -449,7 +449,7 @@ async def test_who_has_waited_long_enough_is_told_that_it_is_pending(world: Worl
     event = await world.reserved()
     until = asyncio.get_running_loop().time() + 0.05
 
-    assert await world.store.settled(event, until=until, ask_first=True) == Outcome("pending")
+    assert await world.verdicts.settled(event, until=until, ask_first=True) == Outcome("pending")
     assert asyncio.get_running_loop().time() >= until
 
 

@@ -1,5 +1,6 @@
 """The store of the command API with a projector behind it, in memory and on a real Redis."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,9 +9,10 @@ from typing import Any
 
 from command_api.settings import CommandSettings
 from command_api.store import Store
+from command_api.verdicts import Verdicts
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore
-from read_models.write_calls import EventRef, Idempotency, Loaded, Reserved
+from read_models.write_calls import EventRef, Idempotency, Loaded, Reserved, Wanted
 from tests.memory_read_models import MemoryReadModels, now_ms
 from tests.sample_events import EPOCH, event_id, registered, user_id
 from tests.small_projector import SmallProjector
@@ -29,6 +31,7 @@ class World:
 
     store: Store
     projector: SmallProjector
+    verdicts: Verdicts
 
     def open(self, epoch: str = EPOCH) -> None:
         """Let writes in."""
@@ -56,14 +59,8 @@ class World:
             values.append(("email", comparable("email", email)))
         if external_id is not None:
             values.append(("external_id", external_id))
-        return await self.store.reserve(
-            event_id=event_id(number),
-            user_id=user_id(user),
-            partition=0,
-            version=version,
-            unique_values=values,
-            idempotency=key,
-        )
+        [reply] = await self.store.reserve_all([Wanted(event_id(number), user_id(user), 0, version, values, key)])
+        return reply
 
     async def reserved(self, number: int = 1, **what: object) -> EventRef:
         """Reserve, and be sure of it."""
@@ -98,7 +95,10 @@ def registration(number: int = 1, **attributes: Any) -> UserEvent:
 async def memory_world() -> AsyncIterator[World]:
     """Make a world in memory."""
     models = MemoryReadModels()
-    yield World(MemoryStore(models, LIFETIME_MS), SmallProjector(models, partitions=PARTITIONS, skew_ms=SKEW_MS))
+    store = MemoryStore(models, LIFETIME_MS)
+    verdicts = Verdicts(store)
+    yield World(store, SmallProjector(models, partitions=PARTITIONS, skew_ms=SKEW_MS), verdicts)
+    await verdicts.close()
 
 
 @asynccontextmanager
@@ -110,9 +110,14 @@ async def redis_world(redis_url: str) -> AsyncIterator[World]:
         CommandSettings(redis_url=redis_url, redis_key_prefix=prefix, event_deadline_seconds=LIFETIME_MS / 1000)
     )
     projector = SmallProjector(models, partitions=PARTITIONS, skew_ms=SKEW_MS)
+    listening = asyncio.Event()
+    store.on_wake = lambda _: listening.set()
     await store.start()
+    await listening.wait()
+    verdicts = Verdicts(store)
     try:
-        yield World(store, projector)
+        yield World(store, projector, verdicts)
     finally:
+        await verdicts.close()
         await store.close()
         models.close()

@@ -29,8 +29,7 @@ class MemoryStore(Store):
         self.models = models
         self.broken = False
         self._lifetime_of_events_ms = lifetime_ms
-        self._changed = asyncio.Event()
-        self._watched = {}
+        self.on_wake = lambda _: None
         models.on_settled = self._settled
 
     async def start(self) -> None:
@@ -72,23 +71,9 @@ class MemoryStore(Store):
     async def history(self, user_id: str, up_to: int) -> list[HistoryEntry]:
         return await self._ask(lambda: self.models.history_of(user_id)[:up_to])
 
-    async def settled(self, event: EventRef, *, until: float, ask_first: bool) -> Outcome:
-        while True:
-            self._changed.clear()
-            outcome = Outcome("pending") if self.broken else await self.outcome(event)
-            rest = until - asyncio.get_running_loop().time()
-            if outcome.status != "pending" or rest <= 0:
-                return outcome
-            try:
-                async with asyncio.timeout(rest):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
-
     def _settled(self, event_ids: set[str]) -> None:
-        self._changed.set()
-        for event_id in event_ids & self._watched.keys():
-            self._watched[event_id](event_id)
+        # A message takes its time, in which the writer gets to wait for it.
+        asyncio.get_running_loop().call_soon(self._woken, list(event_ids))
 
     async def _ask(self, action: Callable[[], T]) -> T:
         # A real store lets others run meanwhile.

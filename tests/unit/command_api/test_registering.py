@@ -1,9 +1,12 @@
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from command_api.settings import CommandSettings
 from tests.unit.command_api.in_memory import JO, SETTINGS, CommandApi, problem
+from tests.unit.command_api.memory_store import MemoryStore
 from user_directory_events import User, UserRegistered, partition_of
 
 OWN_ID = "0192d3a0-5b6c-7def-8123-456789abcdef"
@@ -152,3 +155,26 @@ async def test_what_was_given_is_answered(api: CommandApi, email: str) -> None:
 
     document = json.loads(answer.content)
     assert {name: document[name] for name in body} == body
+
+
+async def test_what_requests_of_one_moment_ask_of_redis_goes_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: dict[str, list[int]] = {"reserve_all": [], "outcomes": []}
+    for name, found in sizes.items():
+        asked = getattr(MemoryStore, name)
+
+        async def counted(
+            self: MemoryStore, some: Sequence[Any], asked: Any = asked, found: list[int] = found
+        ) -> list[Any]:
+            found.append(len(some))
+            answers: list[Any] = await asked(self, some)
+            return answers
+
+        monkeypatch.setattr(MemoryStore, name, counted)
+    api = CommandApi()
+    api.open()
+    async with api.client:
+        answers = await api.at_once(*(api.post("/users", JO | {"email": f"p{n}@example.org"}) for n in range(20)))
+
+    assert [answer.status_code for answer in answers] == [201] * 20
+    assert sizes["reserve_all"] == [20]
+    assert sizes["outcomes"] == [20]

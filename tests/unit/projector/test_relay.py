@@ -1,3 +1,6 @@
+import threading
+import time
+
 import pytest
 from kafka.errors import KafkaError
 from redis.exceptions import RedisError
@@ -217,3 +220,29 @@ def test_no_more_is_read_of_a_partition_than_it_may_keep_waiting(
     run(topics, relay)
     assert topics.held == set()
     assert len(topics.changes) == 8
+
+
+def test_a_loop_that_hangs_says_so_and_takes_it_back_when_it_goes_on(relay: Relay, topics: MemoryTopics) -> None:
+    hangs, release = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        assert release.wait(10)
+
+    relay._stuck_after = 0.2
+    said: list[str | None] = []
+    topics.script.extend([hang, lambda: said.append(relay.stuck_because())])
+    loop = threading.Thread(target=relay.run)
+    loop.start()
+    try:
+        assert hangs.wait(10)
+        deadline = time.monotonic() + 10
+        while relay.stuck_because() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        release.set()
+        loop.join(10)
+
+    assert not loop.is_alive()
+    assert said == [None]
