@@ -15,10 +15,16 @@ from command_api.store import Store
 from command_api.writer import Writer
 from runtime.guards import guards_of
 from runtime.http import App, create_falcon_app
+from runtime.tracing import tracing_of
 
 
 def create_app(settings: CommandSettings, store: Store | None = None, event_log: EventLog | None = None) -> App:
     """Build the app; its clients connect when it starts. Tests give their own collaborators."""
+    tracing = tracing_of(settings, "command-api")
+    if tracing is not None:
+        from command_api.write_spans import TracedEventLog, TracedStore
+
+        store, event_log = store or TracedStore(settings, tracing), event_log or TracedEventLog(settings, tracing)
     store = store or Store(settings)
     event_log = event_log or EventLog(settings)
 
@@ -33,6 +39,7 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
         name="command-api",
         checks={"kafka": kafka, "redis": store.not_ready_because},
         guards=guards_of(settings),
+        tracing=tracing,
         access_log=settings.access_log,
         on_startup=[store.start, event_log.start],
         on_shutdown=[store.close, event_log.close],

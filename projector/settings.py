@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from runtime.settings import KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings
+from runtime.settings import KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings, TracingSettings
 
 
 class TopicSettings(KafkaSettings):
@@ -16,7 +16,7 @@ class TopicSettings(KafkaSettings):
     )
 
 
-class ProjectorSettings(TopicSettings, RedisSettings, LogSettings, ProtocolSettings):
+class ProjectorSettings(TopicSettings, RedisSettings, LogSettings, TracingSettings, ProtocolSettings):
     """What the projector reads from the environment."""
 
     projector_host: str = Field("127.0.0.1", description="Address that the projector's health and metrics listen on")
@@ -40,7 +40,7 @@ class ProjectorSettings(TopicSettings, RedisSettings, LogSettings, ProtocolSetti
     )
 
 
-class RelaySettings(TopicSettings, RedisSettings, LogSettings):
+class RelaySettings(TopicSettings, RedisSettings, LogSettings, TracingSettings):
     """What the relay reads from the environment."""
 
     relay_host: str = Field("127.0.0.1", description="Address that the relay's health and metrics listen on")
