@@ -1,6 +1,6 @@
 """Traces: spans of OpenTelemetry for a collector, off unless an endpoint is set (docs/adr/0711).
 
-Nothing of OpenTelemetry is imported while they are off, so whoever asks gets `None` and pays for nothing.
+What makes and sends spans is not even imported while they are off; whoever asks then gets `None`.
 """
 
 from typing import TYPE_CHECKING

@@ -36,6 +36,7 @@ class Collector:
         self.url = url
         self.status = 200
         self.requests = 0
+        self.headers: list[dict[str, str]] = []
         self.resources: list[dict[str, Value]] = []
         self._spans: list[Seen] = []
 
@@ -65,6 +66,7 @@ def collector() -> Iterator[Collector]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
+            here.headers.append({name.lower(): value for name, value in self.headers.items()})
             status = here.take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(status)
             self.send_header("Content-Length", "0")
