@@ -16,18 +16,26 @@ from command_api.verdicts import Verdicts
 from command_api.writer import Writer
 from runtime.guards import guards_of
 from runtime.http import App, create_falcon_app
+from runtime.tracing import tracing_of
 
 
 def create_app(settings: CommandSettings, store: Store | None = None, event_log: EventLog | None = None) -> App:
     """Build the app; its clients connect when it starts. Tests give their own collaborators."""
-    store = store or Store(settings)
-    event_log = event_log or EventLog(settings)
+    tracing = tracing_of(settings, "command-api")
+    if tracing is None:
+        store, event_log = store or Store(settings), event_log or EventLog(settings)
+        verdicts = Verdicts(store)
+    else:
+        from command_api.write_spans import TracedEventLog, TracedStore, TracedVerdicts
+
+        store, event_log = store or TracedStore(settings, tracing), event_log or TracedEventLog(settings, tracing)
+        verdicts = TracedVerdicts(store, tracing)
 
     async def kafka() -> str | None:
         return None if event_log.reachable else "no broker answers"
 
     public_url = str(settings.public_url) if settings.public_url else None
-    verdicts, responses = Verdicts(store), Responses(public_url)
+    responses = Responses(public_url)
     writer = Writer(settings, store, event_log, verdicts)
     imports = Imports(settings, partial(BatchWriter, settings, store, event_log, writer, verdicts), responses.location)
     app = create_falcon_app(
@@ -35,6 +43,7 @@ def create_app(settings: CommandSettings, store: Store | None = None, event_log:
         name="command-api",
         checks={"kafka": kafka, "redis": store.not_ready_because},
         guards=guards_of(settings),
+        tracing=tracing,
         access_log=settings.access_log,
         on_startup=[store.start, event_log.start],
         on_shutdown=[store.close, event_log.close, verdicts.close],

@@ -91,13 +91,16 @@ class EventLog:
         key, value = encode(event)
         append = Append(time.perf_counter())
         try:
-            future = self._producer.send(self._topic, key=key, value=value, headers=HEADERS, partition=partition)
+            future = self._send(key, value, partition)
         except Exception as error:
             metrics.APPENDS.labels("not_sent").inc()
             raise EventLogUnavailable(type(error).__name__) from error
         future.add_callback(self._acknowledged, append)
         future.add_errback(_outcome_unknown)
         return append
+
+    def _send(self, key: bytes, value: bytes, partition: int) -> Any:
+        return self._producer.send(self._topic, key=key, value=value, headers=HEADERS, partition=partition)
 
     def _acknowledged(self, append: Append, metadata: Any) -> None:
         append.acknowledged_at = time.perf_counter()

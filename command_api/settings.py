@@ -10,10 +10,13 @@ from runtime.settings import (
     Port,
     ProtocolSettings,
     RedisSettings,
+    TracingSettings,
 )
 
 
-class CommandSettings(KafkaSettings, GuardSettings, RedisSettings, LogSettings, ProtocolSettings, HttpSettings):
+class CommandSettings(
+    KafkaSettings, GuardSettings, RedisSettings, LogSettings, TracingSettings, ProtocolSettings, HttpSettings
+):
     """What the command API reads from the environment."""
 
     command_api_host: str = Field("127.0.0.1", description="Address that the command API listens on")

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
+from command_api.gathering import Gathered
 from command_api.settings import CommandSettings
 from command_api.wake_calls import OnWake, WakeCalls
 from read_models import write_calls
@@ -87,6 +89,18 @@ class Store:
             StoreUnavailable: see there.
         """
         return await self._run(lambda live: write_calls.load(self._keys, live, self._process, user_id, idempotency))
+
+    async def reserve(self, wanted: Wanted) -> ReserveReply:
+        """Reserve what one event needs, in one call with what others ask for meanwhile.
+
+        Raises:
+            StoreUnavailable: see there.
+        """
+        return await self._reservations(wanted)
+
+    @cached_property
+    def _reservations(self) -> Gathered[Wanted, ReserveReply]:
+        return Gathered(self.reserve_all)
 
     async def reserve_all(self, wanted: Sequence[Wanted]) -> list[ReserveReply]:
         """Reserve what some events need, one after the other, in few steps; see `write_calls.reserve_all`.

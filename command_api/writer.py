@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from command_api.commands import Command, EraseUser, RegisterUser
 from command_api.decide import Decision, UserGone, decide
 from command_api.event_log import Append, EventLog, EventLogUnavailable
-from command_api.gathering import Gathered
 from command_api.settings import CommandSettings
 from command_api.store import Store
 from command_api.verdicts import Verdicts
@@ -121,7 +120,6 @@ class Writer:
 
     def __init__(self, settings: CommandSettings, store: Store, event_log: EventLog, verdicts: Verdicts) -> None:
         self._store = store
-        self._reserve = Gathered(store.reserve_all)
         self._log = event_log
         self._verdicts = verdicts
         self._budget = settings.write_budget_seconds
@@ -184,7 +182,9 @@ class Writer:
             return Unchanged(state, record.partition, record.offset)
         partition = partition_of(user_id, self._partitions)
         values = new_unique_values(state, decision)
-        reserved = await self._reserve(Wanted(event_id, user_id, partition, record.version, values, caller.idempotency))
+        reserved = await self._store.reserve(
+            Wanted(event_id, user_id, partition, record.version, values, caller.idempotency)
+        )
         match reserved:
             case Taken(field):
                 raise ValueTaken(field)

@@ -27,6 +27,7 @@ from runtime import logs, startup
 from runtime.kafka_connection import again_until
 from runtime.server import serve_health
 from runtime.settings import load
+from runtime.tracing import tracing_of
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +52,17 @@ def run(arguments: Sequence[str]) -> None:
     _no_arguments("run", arguments)
     settings = _settings()
     log_id = prepare_log(settings)
-    store = ReadModelStore(settings)
+    tracing = tracing_of(settings, "projector")
+    store, on_judged = ReadModelStore(settings), None
+    if tracing is not None:
+        from projector.projection_spans import ProjectionSpans, TimedStore
+
+        store = timed = TimedStore(settings)
+        on_judged = ProjectionSpans(tracing, settings.events_topic, timed).judged
     _wait_for_redis(settings, store)
     try:
         deadline = time.monotonic() + settings.startup_wait_seconds
-        projector = again_until(deadline, lambda: Projector(settings, log_id, store))
+        projector = again_until(deadline, lambda: Projector(settings, log_id, store, on_judged=on_judged))
     except OtherLog as error:
         raise startup_error(error) from error
     except KafkaError as error:
@@ -86,6 +93,8 @@ def run(arguments: Sequence[str]) -> None:
         eraser.stop()
         server.close()
         store.close()
+        if tracing is not None:
+            tracing.close()
     log.info("stopped")
 
 

@@ -24,6 +24,7 @@ from read_models.calls import OtherGeneration
 from read_models.projector_calls import Applied
 from read_models.records import BesidePointer, LivePointer
 from runtime import metrics
+from runtime.context import trace_id_of
 from user_directory_events import LogRecord, Undecodable, UnknownSchema, UserEvent, Verdict, decode
 
 _POLL_MS = 100
@@ -32,6 +33,9 @@ _GUARD_EVERY_SECONDS = 0.1
 _UPKEEP_EVERY_SECONDS = 1.0
 _RETRY_AFTER_SECONDS = 0.2
 _LIVE_WITHIN_MS = 60_000
+
+OnJudged = Callable[[int, Sequence[Judgement], float], None]
+"""Takes a partition, what was judged of its events, and when that began by `time.perf_counter`."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Projector:
         log_id: str,
         store: ReadModelStore,
         connect: Callable[..., EventLog] = EventLog,
+        on_judged: OnJudged | None = None,
     ) -> None:
         self._log_id = log_id
         self._store = store
@@ -61,6 +66,7 @@ class Projector:
         self._moved_at = time.monotonic()
         self._stuck_after = settings.projector_stuck_after_seconds
         self._next_guard = self._next_upkeep = 0.0
+        self._on_judged = on_judged
         self._stopping = False
         self._failure: BaseException | None = None
         self._event_log = connect(settings, on_assigned=self._assigned, on_revoked=self._revoked)
@@ -266,6 +272,8 @@ class Projector:
                 continue
             self._positions[batch.partition] = batch.progress.position
             self._report(batch.partition, judgements, decoded)
+            if self._on_judged is not None:
+                self._on_judged(batch.partition, judgements, started)
         metrics.APPLY_DURATION.observe(time.perf_counter() - started)
         if refused:
             metrics.REFUSED_BATCHES.labels("checkpoint").inc(len(refused))
@@ -354,5 +362,6 @@ def _where(partition: int, judgement: Judgement) -> dict[str, object]:
         "user_id": event.subject,
         "sequence": event.sequence,
         "traceparent": event.traceparent,
+        "trace_id": event.traceparent and trace_id_of(event.traceparent),
         "correlation_id": event.correlationid,
     }

@@ -60,11 +60,19 @@ class _Reading:
         self.relayed = position
 
 
+OnRelayed = Callable[[Sequence[PublicChange], float], None]
+"""Takes what was relayed in one transaction, and when that began by `time.monotonic`."""
+
+
 class Relay:
     """Relays the partitions that the consumer group gives it."""
 
     def __init__(
-        self, settings: RelaySettings, store: RelayStore, connect: Callable[..., PublicTopics] = PublicTopics
+        self,
+        settings: RelaySettings,
+        store: RelayStore,
+        connect: Callable[..., PublicTopics] = PublicTopics,
+        on_relayed: OnRelayed | None = None,
     ) -> None:
         self._store = store
         self._batch_events = settings.relay_batch_events
@@ -76,6 +84,7 @@ class Relay:
         self._stuck_after = settings.projector_stuck_after_seconds
         self._looped_at = self._committed_at = time.monotonic()
         self._next_upkeep = 0.0
+        self._on_relayed = on_relayed
         self._stopping = False
         self._topics = connect(settings, on_assigned=self._assigned, on_revoked=self._revoked)
 
@@ -216,6 +225,8 @@ class Relay:
             self._readings[partition].forget(taken.get(partition, 0), position)
         self._release()
         _report(changes, states)
+        if self._on_relayed is not None:
+            self._on_relayed(changes, started)
 
     def _release(self) -> None:
         for partition, reading in self._readings.items():

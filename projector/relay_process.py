@@ -5,6 +5,7 @@ import logging
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from kafka.errors import KafkaError
 
@@ -17,6 +18,7 @@ from runtime import logs, startup
 from runtime.kafka_connection import again_until
 from runtime.server import serve_health
 from runtime.settings import load
+from runtime.tracing import tracing_of
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +35,15 @@ def main(arguments: Sequence[str]) -> None:
     logs.configure(settings, "relay")
     log_id = prepare_log(settings)
     store = RelayStore(settings, log_id)
+    tracing = tracing_of(settings, "relay")
+    on_relayed = None
+    if tracing is not None:
+        from projector.projection_spans import relayed
+
+        on_relayed = partial(relayed, tracing, settings.changes_topic)
     try:
         deadline = time.monotonic() + settings.startup_wait_seconds
-        relay = again_until(deadline, lambda: Relay(settings, store))
+        relay = again_until(deadline, lambda: Relay(settings, store, on_relayed=on_relayed))
     except KafkaError as error:
         raise startup.StartupError(
             f"Kafka's transactions cannot be used ({error or type(error).__name__}): the relay needs the transactional "
@@ -55,4 +63,6 @@ def main(arguments: Sequence[str]) -> None:
     finally:
         server.close()
         store.close()
+        if tracing is not None:
+            tracing.close()
     log.info("stopped")

@@ -2,7 +2,15 @@
 
 from pydantic import Field
 
-from runtime.settings import KafkaSettings, LogSettings, Port, ProtocolSettings, RedisSettings, Settings
+from runtime.settings import (
+    KafkaSettings,
+    LogSettings,
+    Port,
+    ProtocolSettings,
+    RedisSettings,
+    Settings,
+    TracingSettings,
+)
 
 
 class TopicSettings(KafkaSettings):
@@ -29,7 +37,7 @@ class LoopSettings(Settings):
     )
 
 
-class ProjectorSettings(TopicSettings, LoopSettings, RedisSettings, LogSettings, ProtocolSettings):
+class ProjectorSettings(TopicSettings, LoopSettings, RedisSettings, LogSettings, TracingSettings, ProtocolSettings):
     """What the projector reads from the environment."""
 
     projector_host: str = Field("127.0.0.1", description="Address that the projector's health and metrics listen on")
@@ -46,7 +54,7 @@ class ProjectorSettings(TopicSettings, LoopSettings, RedisSettings, LogSettings,
     )
 
 
-class RelaySettings(TopicSettings, LoopSettings, RedisSettings, LogSettings):
+class RelaySettings(TopicSettings, LoopSettings, RedisSettings, LogSettings, TracingSettings):
     """What the relay reads from the environment."""
 
     relay_host: str = Field("127.0.0.1", description="Address that the relay's health and metrics listen on")

@@ -20,6 +20,7 @@ from query_api.users import USER_PATH, UserResource
 from runtime.guards import guards_of
 from runtime.http import App, DrainHook, Hook, create_falcon_app
 from runtime.redis_connection import RedisConnection
+from runtime.tracing import tracing_of
 from user_directory_events import UnknownSchema
 
 
@@ -53,6 +54,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
         name="query-api",
         checks={"read-models": directory.not_ready_because},
         guards=guards_of(settings),
+        tracing=tracing_of(settings, "query-api"),
         access_log=settings.access_log,
         on_startup=on_startup,
         on_shutdown=on_shutdown,

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from runtime.settings import GuardSettings, HttpSettings, LogSettings, Port, RedisSettings
+from runtime.settings import GuardSettings, HttpSettings, LogSettings, Port, RedisSettings, TracingSettings
 
 
-class QuerySettings(GuardSettings, RedisSettings, LogSettings, HttpSettings):
+class QuerySettings(GuardSettings, RedisSettings, LogSettings, TracingSettings, HttpSettings):
     """What the query API reads from its environment; it knows nothing of Kafka."""
 
     query_api_host: str = Field("127.0.0.1", description="Address that the query API listens on")

@@ -34,6 +34,11 @@ def child_traceparent(parent: str) -> str | None:
     return f"00-{match[2]}-{_span_id()}-{match[3]}"
 
 
+def trace_id_of(well_formed: str) -> str:
+    """Return the trace that a traceparent belongs to."""
+    return well_formed[3:35]
+
+
 def ensure_traceparent() -> str:
     """Give the current traceparent, starting a trace if none has been; the flags say that we do not sample."""
     current = traceparent.get()

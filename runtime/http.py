@@ -1,8 +1,10 @@
 """The Falcon application that both HTTP services are built on."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import falcon
 import falcon.asgi
@@ -15,6 +17,9 @@ from runtime.access_schema import secured
 from runtime.guards import NO_GUARDS, Guards
 from runtime.observation import Observation, Request
 from runtime.uvicorn_protocol import DRAIN_HOOKS
+
+if TYPE_CHECKING:
+    from runtime.spans import Tracing
 
 Hook = Callable[[], Awaitable[None]]
 DrainHook = Callable[[], None]
@@ -30,6 +35,7 @@ def create_falcon_app(
     name: str,
     checks: Mapping[str, health.AsyncCheck],
     guards: Guards = NO_GUARDS,
+    tracing: "Tracing | None" = None,
     access_log: bool = False,
     on_startup: Sequence[Hook] = (),
     on_shutdown: Sequence[Hook] = (),
@@ -44,7 +50,7 @@ def create_falcon_app(
     `on_startup` runs before the first request and may raise StartupError; `on_shutdown` runs after the last one, in
     reverse order. `on_drain` runs when the server begins to stop, for answers that have no end of their own; it may run
     more than once. `other_media_types` names the paths that answer with something else than JSON. `guards` decide who
-    is let in; without any everybody is.
+    is let in; without any everybody is. With `tracing`, which is closed last, each request is a span.
     """
     media_types = {"/metrics": _METRICS_TYPE, **docs_page.MEDIA_TYPES, **(other_media_types or {})}
     logged = access_log and logging.getLogger(_ACCESS_LOGGER).isEnabledFor(logging.INFO)
@@ -53,9 +59,15 @@ def create_falcon_app(
         openapi = secured(openapi)
         checks = {**checks, "token-keys": guards.access.keys.not_ready_because}
     on_startup, on_shutdown = [*guards.on_startup, *on_startup], [*guards.on_shutdown, *on_shutdown]
+    observers: list[Any] = [observation]
+    if tracing is not None:
+        from runtime.request_spans import RequestSpans
+
+        observers.append(RequestSpans(tracing))
+        on_shutdown = [partial(asyncio.to_thread, tracing.close), *on_shutdown]
     app: App = falcon.asgi.App(
         request_type=Request,
-        middleware=[observation, *guards.middleware, _Lifespan(on_startup, on_shutdown, on_drain)],
+        middleware=[*observers, *guards.middleware, _Lifespan(on_startup, on_shutdown, on_drain)],
         router=_Router(),
     )
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(orjson.dumps, orjson.loads)

@@ -138,6 +138,7 @@ def _add_context(fields: dict[str, Any]) -> None:
         fields["correlation_id"] = correlation_id
     if traceparent := context.traceparent.get():
         fields["traceparent"] = traceparent
+        fields["trace_id"] = context.trace_id_of(traceparent)
 
 
 def _exception_fields(exc_info: _EXC_INFO) -> dict[str, str]:

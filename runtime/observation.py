@@ -24,7 +24,7 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 _SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
 _METHODS: Final = frozenset(HTTPMethod)
 # Asked every few seconds by machines; their lines would bury those of the requests.
-_UNLOGGED_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+UNLOGGED_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class ClientGone(Exception):
@@ -103,7 +103,7 @@ class Observation:
         if duration is None:
             duration = self._durations[key] = _child(*key)
         duration.observe(seconds)
-        if self._access_log is not None and key[0] not in _UNLOGGED_ROUTES:
+        if self._access_log is not None and key[0] not in UNLOGGED_ROUTES:
             # The template and not the path or the query: those can hold what identifies a person.
             fields: dict[str, Any] = {
                 "method": req.method,

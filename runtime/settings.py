@@ -66,7 +66,14 @@ def _networks(value: str) -> str:
     return value
 
 
+def _resource_attributes(value: str) -> str:
+    if value and not all(item.partition("=")[0].strip() and "=" in item for item in value.split(",")):
+        raise ValueError("must be name=value, separated by commas")
+    return value
+
+
 Networks = Annotated[str, AfterValidator(_networks)]
+ResourceAttributes = Annotated[str, AfterValidator(_resource_attributes)]
 JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
@@ -184,6 +191,32 @@ class LogSettings(Settings):
         "info", description="Least severe level that is logged: `debug`, `info`, `warning` or `error`"
     )
     log_file: str | None = Field(None, description="File to append to; unset: standard output")
+
+
+class TracingSettings(Settings):
+    """Where traces go, by the names that OpenTelemetry gives the variables."""
+
+    otel_exporter_otlp_endpoint: AnyHttpUrl | None = Field(
+        None, description="OpenTelemetry collector that takes OTLP over HTTP, without `/v1/traces`; unset: no traces"
+    )
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = Field("http/protobuf", description="How it is talked to")
+    otel_exporter_otlp_headers: SecretStr | None = Field(
+        None, description="Headers for it, such as its credentials: `name=value`, separated by commas, percent-encoded"
+    )
+    otel_exporter_otlp_certificate: str | None = Field(
+        None, description="PEM file of the authority that signed its certificate; unset: the public ones"
+    )
+    otel_traces_sampler_arg: float = Field(
+        1, ge=0, le=1, description="Part of the requests that are traced, of those whose caller does not say"
+    )
+    otel_resource_attributes: ResourceAttributes = Field(
+        "", description="What else every span says of this process: `name=value`, separated by commas, percent-encoded"
+    )
+    otel_bsp_max_queue_size: int = Field(
+        2048, ge=512, le=1_000_000, description="Spans that wait to be sent at most; further ones are dropped"
+    )
+    otel_bsp_schedule_delay: int = Field(5000, ge=10, description="How long spans are gathered, in milliseconds")
+    otel_sdk_disabled: bool = Field(False, description="Whether there are no traces although there is an endpoint")
 
 
 class HttpSettings(Settings):

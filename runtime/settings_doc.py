@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from runtime.settings import Settings, all_settings, variable_name
@@ -69,7 +70,9 @@ def _type(info: FieldInfo) -> str:
         annotation = next(part for part in get_args(annotation) if part is not NoneType)
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
-    kind = {bool: "true or false", int: "whole number", float: "number", str: "text"}.get(annotation, "URL")
+    kind = {bool: "true or false", int: "whole number", float: "number", str: "text", SecretStr: "text"}.get(
+        annotation, "URL"
+    )
     limits = []
     for limit in info.metadata:
         match limit:

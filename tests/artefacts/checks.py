@@ -132,6 +132,14 @@ def charts_tests(root: Path) -> str:
     return out.strip().splitlines()[-1]
 
 
+def jobs(root: Path) -> str:
+    """Run the pipelines' jobs task by task against doubles of their peers, but for what only builds and tests."""
+    if not shutil.which("helm"):
+        raise CannotRun("helm is not on the PATH")
+    out = tool(root, sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/pipelines")
+    return out.strip().splitlines()[-1]
+
+
 def rules(root: Path) -> str:
     """Check the rules with promtool, as they are and as the chart renders them, and run the alerts' unit tests."""
     tool(root, "promtool", "check", "rules", *files(root, "charts/user-directory/files/*.yaml"))
@@ -185,6 +193,7 @@ CHECKS: Final = (
     Check("Terraform: test", provisioning.test),
     Check("Terraform: checkov", provisioning.checkov),
     Check("Concourse: pipelines and tasks", pipelines.concourse),
+    Check("Concourse: jobs", jobs),
     Check("Sonar: properties", pipelines.sonar),
 )
 

@@ -123,6 +123,12 @@ AUTH_JWKS_URL: {{ .jwksUrl | quote }}
 {{- if not (include "user-directory.isSecret" (list . "REDIS_URL")) -}}
 {{- $_ := set $settings "REDIS_URL" (include "user-directory.redis" .) -}}
 {{- end -}}
+{{- with .Values.tracing -}}
+{{- if .endpoint -}}
+{{- $_ := set $settings "OTEL_EXPORTER_OTLP_ENDPOINT" .endpoint -}}
+{{- $_ := set $settings "OTEL_TRACES_SAMPLER_ARG" (.ratio | toString) -}}
+{{- end -}}
+{{- end -}}
 {{- $settings = mergeOverwrite $settings (include "user-directory.auth" . | fromYaml) -}}
 {{- range $name, $value := .Values.settings -}}
 {{- $_ := set $settings $name ($value | toString) -}}

@@ -1,0 +1,1 @@
+"""The pipelines' jobs, run as Concourse runs them, against doubles of those whom they talk to."""
