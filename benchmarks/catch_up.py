@@ -91,7 +91,7 @@ class Bench:
             return self._watch(projector.pid or 0, 1, whole, lambda: projector.process is not None)
 
     def rebuild(self, tree: Path) -> Timed:
-        """Let a checkout's command fill a second generation; the first is there, and its projector has nothing to do."""
+        """Let a checkout's command fill a second generation beside the first, whose projector has nothing to do."""
         self._redis.flushall()
         with self._projector(tree) as projector:
             whole = self.records()
@@ -187,10 +187,10 @@ def main() -> None:
     print(f"{platform.machine()}, {_CORES} cores, Python {platform.python_version()}, load {load_average:.1f}")
     print(f"{asked.events:,} events of {size:.0f} bytes, medians of {asked.rounds} rounds")
     base = statistics.median(timed.rate for timed in found["poll"]) if found["poll"] else 0
-    for name, timed in found.items():
-        rate = statistics.median(one.rate for one in timed)
+    for name, turns in found.items():
+        rate = statistics.median(one.rate for one in turns)
         ratio = f", {rate / base:.3f} of polling" if base and name != "poll" else ""
-        tenth, end = (statistics.median(one.memory[i] for one in timed) for i in range(2))
+        tenth, end = (statistics.median(one.memory[i] for one in turns) for i in range(2))
         memory = f"; {tenth:.0f} MB at a tenth, {end:.0f} MB at the end: {end / tenth - 1:+.0%}" if tenth else ""
         print(f"{name}: {rate:,.0f}/s{ratio}{memory}")
     if asked.json:

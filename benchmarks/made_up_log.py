@@ -73,7 +73,7 @@ def made_up_events(count: int, epoch: str) -> Iterator[UserEvent]:
         if kind == "suspend":
             yield UserSuspended(**envelope)
             continue
-        changes = {
+        changes: dict[str, Any] = {
             "name": {"display_name": f"{name_of(person)[0]} {version}"},
             "e-mail": {"email": f"{person}.{version}@example.com"},
             "title": {"attributes": {"department": "Research", "room": version, "title": "Director"}},

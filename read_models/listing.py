@@ -80,20 +80,43 @@ class Listing:
     def members(self, keys: GenerationKeys, user_id: str) -> Iterator[tuple[str, bytes]]:
         """Tell each index that the user is in, by its key, with the member; but for the claims of unique values."""
         raw = raw_id(user_id)
+        yield from self._orders(keys, raw)
+        yield from self._words(keys, raw)
+
+    def changes(
+        self, before: "Listing | None", keys: GenerationKeys, user_id: str
+    ) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+        """Tell which members the user, who stood so before, gives up, and which come, each with its index's key."""
+        if before is None:
+            return [], list(self.members(keys, user_id))
+        raw = raw_id(user_id)
+        gone, come = list(before._orders(keys, raw)), list(self._orders(keys, raw))
+        # Most changes are of something else.
+        if before.words != self.words or before.created != self.created:
+            gone += before._words(keys, raw)
+            come += self._words(keys, raw)
+        kept = set(gone) & set(come)
+        return [one for one in gone if one not in kept], [one for one in come if one not in kept]
+
+    def _orders(self, keys: GenerationKeys, raw: bytes) -> Iterator[tuple[str, bytes]]:
         for sort in SORTS:
+            member = self.member(sort, raw)
             if sort != "email":  # its index is that of the claims
-                yield keys.sorted_by(sort), self.member(sort, raw)
+                yield keys.sorted_by(sort), member
             if self.status == "suspended":
-                yield keys.suspended_by(sort), self.member(sort, raw)
+                yield keys.suspended_by(sort), member
+
+    def _words(self, keys: GenerationKeys, raw: bytes) -> Iterator[tuple[str, bytes]]:
         tail = _SEPARATOR + time_bytes(self.created) + raw
+        index = keys.words
         for word in self.words:
-            yield keys.words, word.encode() + tail
+            yield index, word.encode() + tail
         # What several words of a user begin with: subtracted from the count of the words that begin so, it leaves the
         # count of the users.
-        ordered = sorted(self.words)
         shared: dict[str, int] = {}
-        for pair in pairwise(ordered):
-            if start := commonprefix(pair):  # noqa: RUF071 - by character is what is wanted
+        for one, other in pairwise(sorted(self.words)):
+            if one[0] == other[0]:
+                start = commonprefix((one, other))  # noqa: RUF071 - by character is what is wanted
                 shared[start] = shared.get(start, 0) + 1
                 yield keys.shared_starts, start.encode() + _SEPARATOR + bytes([shared[start]]) + raw
 
