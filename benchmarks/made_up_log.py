@@ -73,12 +73,12 @@ def made_up_events(count: int, epoch: str) -> Iterator[UserEvent]:
         if kind == "suspend":
             yield UserSuspended(**envelope)
             continue
-        changes: dict[str, Any] = {
+        about: dict[str, dict[str, Any]] = {
             "name": {"display_name": f"{name_of(person)[0]} {version}"},
             "e-mail": {"email": f"{person}.{version}@example.com"},
             "title": {"attributes": {"department": "Research", "room": version, "title": "Director"}},
-        }[kind]
-        yield UserUpdated(data=UserUpdatedData(**changes), **envelope)
+        }
+        yield UserUpdated(data=UserUpdatedData(**about[kind]), **envelope)
 
 
 def write_log(settings: ProjectorSettings, count: int) -> str:
