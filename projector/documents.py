@@ -158,7 +158,7 @@ class UserDocument:
                 self.document = _document(self.state)
         else:
             try:
-                self._apply(event, claim_tail(recorded.timestamp, event.id, event.subject))
+                self._apply(recorded)
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - the calculation is pure: it would fail so each time
@@ -168,11 +168,14 @@ class UserDocument:
         self.version, self.offset, self.parked = event.sequence, recorded.offset, None
         return None
 
-    def _apply(self, event: UserEvent, tail: bytes) -> None:
+    def _apply(self, recorded: Recorded) -> None:
+        event = recorded.event
         state = evolve(self.state, event)
         listing, claims = (Listing.of(state), claims_of(state)) if isinstance(state, User) else (None, {})
         document = _document(state)
-        self.claim_tails |= {name: tail for name, value in claims.items() if self.claims.get(name) != value}
+        if claims != self.claims:
+            tail = claim_tail(recorded.timestamp, event.id, event.subject)
+            self.claim_tails |= {name: tail for name, value in claims.items() if self.claims.get(name) != value}
         self.state, self.listing, self.claims, self.document = state, listing, claims, document
 
 
@@ -212,6 +215,9 @@ def quarantine_changes(
         keys: the keys of the generation.
     """
     for waiting_before, document in users:
+        # Most often nobody waits: neither before, nor because of this batch.
+        if not waiting_before and document.parked is None:
+            continue
         waiting = document.waiting
         raw = raw_id(document.user_id)
         before, now = (
