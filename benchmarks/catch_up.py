@@ -88,14 +88,14 @@ class Bench:
         self._redis.flushall()
         whole = self.records()
         with self._projector(tree) as projector:
-            return self._watch(projector.pid or 0, 1, whole, lambda: projector.process is not None)
+            return self._watch(projector.pid or 0, 1, whole, lambda: projector.poll() is None)
 
     def rebuild(self, tree: Path) -> Timed:
         """Let a checkout's command fill a second generation beside the first, whose projector has nothing to do."""
         self._redis.flushall()
         with self._projector(tree) as projector:
             whole = self.records()
-            _await(lambda: self._position(1) >= whole, "the projector did not catch up")
+            self._watch(projector.pid or 0, 1, whole, lambda: projector.poll() is None)
             projector.wait_ready()
             command = [sys.executable, "-m", "projector", "rebuild"]
             with (self._workspace / "rebuild.log").open("ab") as out:
@@ -116,7 +116,8 @@ class Bench:
             process.stop()
 
     def _of(self, tree: Path) -> dict[str, str]:
-        return self._environ | {"PYTHONPATH": f"{tree}:{tree / 'events'}"}
+        # Else the working directory would come before the path.
+        return self._environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": f"{tree}:{tree / 'events'}"}
 
     def _watch(self, pid: int, generation: int, whole: int, alive: Callable[[], bool]) -> Timed:
         _await(lambda: not alive() or self._position(generation) > 0, "nothing was projected")
