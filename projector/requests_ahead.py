@@ -33,6 +33,8 @@ class RequestsAhead:
         Raises:
             RedisError: the connection failed, now or when the answers are waited for; all that are outstanding fail.
         """
+        if not commands:
+            return list
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()

@@ -78,3 +78,7 @@ def test_a_redis_that_goes_away_fails_all_that_is_outstanding_and_a_new_one_is_a
         server.start()
         server.wait_ready()
         assert ahead.send([("PING",)])() == [b"PONG"]
+
+
+def test_nothing_asked_is_nothing_answered(redis: Redis) -> None:
+    assert RequestsAhead(redis).send([])() == []
