@@ -1,13 +1,12 @@
 """How fast a rebuild is, and what it takes: `python -m benchmarks.rebuild [--events 1000000] [--rate 50]`.
 
-A log of that many events is made by a restore, and projected; then a rebuild fills a second generation while clients
-read and write. Printed: events a second of the fill, its ratio to plain kafka-python polling of the same log in the
-same run, what the clients were answered, and the memory of the rebuild and the projector at a tenth and at the end.
+A log of that many events is written, and projected; then a rebuild fills a second generation while clients read and
+write. Printed as it is known: events a second of the fill, its ratio to plain kafka-python polling of the same log in
+the same run, what the clients were answered, and the memory of rebuild and projector at a tenth and at the end.
 """
 
 import argparse
 import asyncio
-import io
 import json
 import os
 import platform
@@ -30,15 +29,15 @@ from kafka import KafkaConsumer, TopicPartition
 from redis import Redis
 
 from benchmarks.load import LoadResult, http_request, run_load
+from benchmarks.made_up_log import write_log
 from devstack import servers
-from devstack.table import APPS, AppProcess
-from projector.backup_file import BackupWriter, Header
-from user_directory_events import Name, UserRegistered, UserRegisteredData, UserUpdated, UserUpdatedData, new_event_id
-from user_directory_events.timestamps import from_milliseconds
+from devstack.table import APPS, DEFAULTS, AppProcess
+from projector.settings import ProjectorSettings
+from runtime.settings import load
+from user_directory_events import new_event_id
 
 _PARTITIONS = 4
 _TOPIC = "user-events"
-_EVENTS_A_USER = 2
 _PATIENCE_SECONDS = 3600
 
 
@@ -70,13 +69,12 @@ def _directory(workspace: Path) -> Iterator[Directory]:
         ports = {f"{app.prefix}_PORT": str(servers.free_port()) for app in APPS}
         environ = (
             os.environ
+            | DEFAULTS
             | ports
             | {
                 "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
                 "REDIS_URL": redis.url,
                 "KAFKA_PARTITIONS": str(_PARTITIONS),
-                "KAFKA_REPLICATION_FACTOR": "1",
-                "KAFKA_MIN_INSYNC_REPLICAS": "1",
                 "ACCESS_LOG": "false",
             }
         )
@@ -88,30 +86,6 @@ def _directory(workspace: Path) -> Iterator[Directory]:
         finally:
             for process in directory.processes.values():
                 process.stop()
-
-
-def _make_backup(events: int) -> bytes:
-    out = io.BytesIO()
-    now = time.time_ns() // 1_000_000 - events
-    writer = BackupWriter(out, Header(new_event_id(), from_milliseconds(now), {}))
-    for number in range(0, events, _EVENTS_A_USER):
-        user = new_event_id()
-        envelope: dict[str, Any] = {
-            "subject": user,
-            "deadline": from_milliseconds(now),
-            "epoch": "",
-            "time": from_milliseconds(now + number),
-        }
-        fields = UserRegisteredData(
-            email=f"u{number}@example.org", name=Name(given=f"Given{number % 997}", family="Family")
-        )
-        registered = UserRegistered(id=new_event_id(), sequence=1, data=fields, **envelope)
-        change = UserUpdatedData(display_name=f"Name {number}")
-        updated = UserUpdated(id=new_event_id(), sequence=2, data=change, **envelope)
-        writer.add((registered, now + number))
-        writer.add((updated, now + number + 1))
-    writer.finish()
-    return out.getvalue()
 
 
 def _polling_rate(directory: Directory) -> float:
@@ -170,7 +144,7 @@ class _Clients(threading.Thread):
             text = json.dumps({"email": f"{new_event_id()}@example.com", "display_name": "Ada"})
             return http_request("POST", "/users", body=text.encode())
 
-        async def load(kind: str, url: str, make: "object", rate: float) -> None:
+        async def keep_up(kind: str, url: str, make: "object", rate: float) -> None:
             where = urlsplit(url)
             while not self._end.is_set():
                 result = await run_load(
@@ -184,7 +158,7 @@ class _Clients(threading.Thread):
                 self.results[kind].append(result)
 
         await asyncio.gather(
-            load("reads", read, lambda: request, 4 * self._rate), load("writes", write, body, self._rate)
+            keep_up("reads", read, lambda: request, 4 * self._rate), keep_up("writes", write, body, self._rate)
         )
 
 
@@ -214,6 +188,10 @@ def _measure_rebuild(directory: Directory, redis: "Redis", events: int) -> tuple
     return (ended[1] - began[1]) / (ended[0] - began[0]), memory
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -222,12 +200,10 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as workspace, _directory(Path(workspace)) as directory:
         redis = Redis.from_url(directory.redis_url)
+        _say(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
         started = time.perf_counter()
-        restore = directory.command("restore", "-")
-        restore.communicate(_make_backup(asked.events))
-        if restore.returncode != 0:
-            raise SystemExit("the restore failed")
-        print(f"restored in {time.perf_counter() - started:.0f} s, with the making of the backup")
+        write_log(load(ProjectorSettings, directory.environ), asked.events)
+        _say(f"{asked.events:,} events written in {time.perf_counter() - started:.0f} s")
         projector = directory.processes["projector"]
         projector.start()
         started = time.perf_counter()
@@ -238,26 +214,25 @@ def main() -> None:
             time.sleep(0.05)
         live_rate = asked.events / (time.perf_counter() - started)
         sizes.append(_resident_mb(projector.pid or 0))
+        _say(f"projected from nothing at {live_rate:,.0f}/s")
+        _say(f"projector: {sizes[0]:.0f} MB at a tenth, {sizes[-1]:.0f} MB at the end")
         for process in directory.processes.values():
             if process is not projector:
                 process.start()
         for process in directory.processes.values():
             process.wait_ready()
         polling = _polling_rate(directory)
+        _say(f"polling at {polling:,.0f}/s, ratio {live_rate / polling:.3f}")
         clients = _Clients(directory, asked.rate)
         clients.start()
         rate, memory = _measure_rebuild(directory, redis, asked.events)
         answers = clients.end()
         redis.close()
-    load = os.getloadavg()[1]
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}")
-    print(f"{asked.events:,} events; projected from nothing at {live_rate:,.0f}/s")
-    print(f"fill under load {rate:,.0f}/s, polling {polling:,.0f}/s, ratio {rate / polling:.3f}")
-    print(f"projector, from nothing: {sizes[0]:.0f} MB at a tenth, {sizes[-1]:.0f} MB at the end")
+    _say(f"fill under load {rate:,.0f}/s, ratio {rate / polling:.3f}; load average {os.getloadavg()[1]:.1f}")
     for kind, (tenth, end, *_) in memory.items():
-        print(f"{kind}: {tenth:.0f} MB at a tenth, {end:.0f} MB at the end: {end / tenth - 1:+.0%}")
+        _say(f"{kind}: {tenth:.0f} MB at a tenth, {end:.0f} MB at the end: {end / tenth - 1:+.0%}")
     for kind, (statuses, p99, worst) in answers.items():
-        print(f"{kind}: {dict(statuses)}, worst p99 of 3 s {p99:.0f} ms, worst {worst:.0f} ms")
+        _say(f"{kind}: {dict(statuses)}, worst p99 of 3 s {p99:.0f} ms, worst {worst:.0f} ms")
 
 
 if __name__ == "__main__":

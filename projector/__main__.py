@@ -20,6 +20,7 @@ from projector.compaction import CompactedLog
 from projector.erasure import Eraser
 from projector.log_setup import prepare_log, startup_error
 from projector.process import Projector
+from projector.reports import LOGGER, Reports
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore
 from read_models.projector_calls import OtherLog
@@ -55,14 +56,15 @@ def run(arguments: Sequence[str]) -> None:
     tracing = tracing_of(settings, "projector")
     store, on_judged = ReadModelStore(settings), None
     if tracing is not None:
-        from projector.projection_spans import ProjectionSpans, TimedStore
+        from projector.projection_spans import ProjectionSpans
 
-        store = timed = TimedStore(settings)
-        on_judged = ProjectionSpans(tracing, settings.events_topic, timed).judged
+        on_judged = ProjectionSpans(tracing, settings.events_topic).judged
     _wait_for_redis(settings, store)
     try:
         deadline = time.monotonic() + settings.startup_wait_seconds
-        projector = again_until(deadline, lambda: Projector(settings, log_id, store, on_judged=on_judged))
+        projector = again_until(
+            deadline, lambda: Projector(settings, log_id, store, reports=_reports(), on_judged=on_judged)
+        )
     except OtherLog as error:
         raise startup_error(error) from error
     except KafkaError as error:
@@ -118,6 +120,11 @@ def _settings() -> ProjectorSettings:
     settings = load(ProjectorSettings)
     logs.configure(settings, "projector")
     return settings
+
+
+def _reports() -> Reports:
+    told = logging.getLogger(LOGGER).isEnabledFor(logging.INFO)
+    return Reports(logs.line_writer(LOGGER) if told else None)
 
 
 def _no_arguments(command: str, arguments: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import NamedTuple
 
 from read_models.calls import Argument
 from read_models.ids import raw_id
@@ -34,8 +35,7 @@ Claims = dict[UniqueField, str]
 _UNIQUE: tuple[UniqueField, ...] = ("email", "external_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An accepted event and its place in the log: offset, and the broker's timestamp in milliseconds."""
 
     event: UserEvent
@@ -61,7 +61,8 @@ class Recorded:
 class UserDocument:
     """One user's document while a batch is folded.
 
-    `version` and `offset` are those of the newest event that it shows; `listing` and `claims` are those of the state.
+    `version` and `offset` are those of the newest event that it shows; `listing`, `claims` and `document`, which is the
+    JSON that readers get, are those of the state.
     `recorded` are the user's accepted events that are at hand, in order: all that wait, or all there are.
     """
 
@@ -73,6 +74,7 @@ class UserDocument:
     recorded: list[Recorded]
     claims: Claims
     listing: Listing | None = None
+    document: bytes = b""
     parked: Parked | None = None
     claim_tails: dict[UniqueField, bytes] = field(default_factory=dict)
 
@@ -92,8 +94,17 @@ class UserDocument:
         # Later ones are of this very batch, which may have been written in part before.
         recorded = [one for one in recorded if one.event.sequence <= record.version]
         listing = Listing.of(state) if isinstance(state, User) else None
-        discarded = set(shown.discarded)
-        return cls(user_id, state, shown.version, shown.offset, discarded, recorded, claims_of(state), listing)
+        return cls(
+            user_id,
+            state,
+            shown.version,
+            shown.offset,
+            set(shown.discarded),
+            recorded,
+            claims_of(state),
+            listing,
+            record.document,
+        )
 
     @property
     def waiting(self) -> list[Recorded]:
@@ -111,7 +122,7 @@ class UserDocument:
         """Add an accepted event; return why it waits, None if the document shows it."""
         if isinstance(recorded.event, UserErased):
             # It fits any state, and nothing of the user is to stay, not even in quarantine.
-            self.state, self.recorded, self.parked = None, [], None
+            self.state, self.document, self.recorded, self.parked = None, b"", [], None
             self.discarded.clear()
         waits = bool(self.recorded) and self.recorded[-1].event.sequence > self.version
         self.recorded.append(recorded)
@@ -135,7 +146,7 @@ class UserDocument:
         if found <= self.discarded or isinstance(self.recorded[0].event, UserErased):
             return
         self.discarded |= found
-        self.state, self.claims, self.listing, self.claim_tails = None, {}, None, {}
+        self.state, self.document, self.claims, self.listing, self.claim_tails = None, b"", {}, None, {}
         self.version, self.offset, self.parked = 0, -1, None
         self.replay()
 
@@ -144,9 +155,10 @@ class UserDocument:
         if event.sequence in self.discarded:
             if self.state is not None:
                 self.state = self.state.model_copy(update={"version": event.sequence})
+                self.document = _document(self.state)
         else:
             try:
-                self._apply(event, claim_tail(recorded.timestamp, event.id, event.subject))
+                self._apply(recorded)
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - the calculation is pure: it would fail so each time
@@ -156,13 +168,19 @@ class UserDocument:
         self.version, self.offset, self.parked = event.sequence, recorded.offset, None
         return None
 
-    def _apply(self, event: UserEvent, tail: bytes) -> None:
+    def _apply(self, recorded: Recorded) -> None:
+        event = recorded.event
         state = evolve(self.state, event)
         listing, claims = (Listing.of(state), claims_of(state)) if isinstance(state, User) else (None, {})
-        if isinstance(state, User):
-            state.to_json()
-        self.claim_tails |= {name: tail for name, value in claims.items() if self.claims.get(name) != value}
-        self.state, self.listing, self.claims = state, listing, claims
+        document = _document(state)
+        if claims != self.claims:
+            tail = claim_tail(recorded.timestamp, event.id, event.subject)
+            self.claim_tails |= {name: tail for name, value in claims.items() if self.claims.get(name) != value}
+        self.state, self.listing, self.claims, self.document = state, listing, claims, document
+
+
+def _document(state: UserState) -> bytes:
+    return state.to_json() if isinstance(state, User) else b""
 
 
 def _reason(event: UserEvent, error: Exception) -> str:
@@ -197,6 +215,9 @@ def quarantine_changes(
         keys: the keys of the generation.
     """
     for waiting_before, document in users:
+        # Most often nobody waits: neither before, nor because of this batch.
+        if not waiting_before and document.parked is None:
+            continue
         waiting = document.waiting
         raw = raw_id(document.user_id)
         before, now = (

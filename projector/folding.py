@@ -1,13 +1,14 @@
 """Records of several partitions folded over what a generation holds: read, compute, and nothing written yet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from kafka.consumer.fetcher import ConsumerRecord
 
 from projector.projection import Judgement, LogEntry, histories_needed, project, user_of
-from projector.store import ReadModelStore
+from projector.requests_ahead import Later
+from projector.store import Checkpoint, ReadModelStore
 from read_models.projector_calls import Batch
 from read_models.records import BesidePointer, LivePointer
 from user_directory_events import Undecodable, UserEvent, decode
@@ -57,7 +58,22 @@ class Folding:
         self, store: ReadModelStore, generation: LivePointer | BesidePointer, turn: Sequence[Decoded]
     ) -> dict[int, tuple[Batch, list[Judgement]]]:
         """Return a batch for each partition; one whose checkpoint is elsewhere has none."""
-        checkpoints = store.load(generation, {d.partition: d.users() for d in turn})
+        return self.begin_fold(store, generation, turn)()
+
+    def begin_fold(
+        self, store: ReadModelStore, generation: LivePointer | BesidePointer, turn: Sequence[Decoded]
+    ) -> Later[dict[int, tuple[Batch, list[Judgement]]]]:
+        """Ask for what has to be known; the result is that of `fold`."""
+        loading = store.begin_load(generation, {d.partition: d.users() for d in turn})
+        return lambda: self._fold(store, generation, turn, loading())
+
+    def _fold(
+        self,
+        store: ReadModelStore,
+        generation: LivePointer | BesidePointer,
+        turn: Sequence[Decoded],
+        checkpoints: Mapping[int, Checkpoint],
+    ) -> dict[int, tuple[Batch, list[Judgement]]]:
         folded = {}
         for decoded in turn:
             checkpoint = checkpoints[decoded.partition]

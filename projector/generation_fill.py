@@ -6,10 +6,12 @@ from typing import Final
 from kafka.consumer.fetcher import ConsumerRecord
 from tqdm import tqdm
 
-from projector.folding import Folding, decode_again
+from projector.folding import Decoded, Folding, decode_again
 from projector.generation_store import GenerationStore
 from projector.log_reader import LogReader
+from projector.turns import Turns, take_turns
 from read_models.calls import OtherGeneration
+from read_models.projector_calls import Applied
 from read_models.records import BesidePointer, LivePointer
 from runtime.startup import StartupError
 from user_directory_events import UnknownSchema
@@ -64,8 +66,7 @@ class GenerationFill:
                 self._store.move_beside(beside, following, leased=True)
                 return
             self._read()
-            for partition in sorted(self._waiting):
-                self._fill(live, beside, partition, ends[partition])
+            take_turns([self._fill(live, beside, partition, ends[partition]) for partition in sorted(self._waiting)])
 
     def _place(self, checkpoints: dict[int, int]) -> None:
         """Go to the checkpoints, wherever a partition is elsewhere."""
@@ -81,40 +82,39 @@ class GenerationFill:
         for partition, records in self._reader.poll(0 if self._waiting else _POLL_MS).items():
             self._waiting[partition] = list(records)
 
-    def _fill(self, live: LivePointer, beside: BesidePointer, partition: int, end: int) -> None:
-        """Apply what was read of a partition, as far as the live generation has it."""
+    def _fill(self, live: LivePointer, beside: BesidePointer, partition: int, end: int) -> Turns:
+        """Apply what was read of a partition, as far as the live generation has it; yields where it waits for Redis."""
         records = self._waiting.pop(partition)
         below = [record for record in records if record.offset < end]
         rest = records[len(below) :]
         while below or (rest and self._positions[partition] < end):
             batch, below = below[: self._batch_records], below[self._batch_records :]
             # Before the live one's checkpoint there may be offsets without records: they were removed.
-            if not self._apply(live, beside, partition, batch, end if rest and not below else None):
+            decoded = self._decode(partition, batch, end if rest and not below else None)
+            folding = self._folding.begin_fold(self._store, beside, [decoded])
+            yield
+            folded = folding()
+            reply: Applied = "refused"
+            if partition in folded:
+                filling = self._store.begin_fill(live, beside, folded[partition][0])
+                yield
+                reply = filling()
+            if reply == "refused":
                 # The checkpoint is elsewhere: the next turn goes there.
                 del self._positions[partition]
                 return
+            self._positions[partition] = decoded.next_position
         if rest:
             self._waiting[partition] = rest
 
-    def _apply(
-        self,
-        live: LivePointer,
-        beside: BesidePointer,
-        partition: int,
-        records: Sequence[ConsumerRecord],
-        next_position: int | None,
-    ) -> bool:
+    def _decode(self, partition: int, records: Sequence[ConsumerRecord], next_position: int | None) -> Decoded:
         try:
             decoded = decode_again(partition, self._positions[partition], records)
         except UnknownSchema as error:
             raise StartupError(f"{error}: rebuild with a release that knows it") from error
         if next_position is not None:
             decoded.next_position = next_position
-        folded = self._folding.fold(self._store, beside, [decoded])
-        if partition not in folded or self._store.fill(live, beside, folded[partition][0]) == "refused":
-            return False
-        self._positions[partition] = decoded.next_position
-        return True
+        return decoded
 
     def _show(self, first: dict[int, int], ends: dict[int, int]) -> None:
         self._bar.total = sum(ends.values()) - sum(first.values())

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from projector.requests_ahead import Later
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore
 from read_models import generation_calls
@@ -67,13 +68,18 @@ class GenerationStore(ReadModelStore):
         if self._redis.get(self.keys.rebuilding) == self.owner.encode():
             self._redis.delete(self.keys.rebuilding)
 
+    def begin_fill(self, live: LivePointer, beside: BesidePointer, batch: Batch) -> Later[Applied]:
+        """Have done what `fill` does."""
+        results = self._begin_all([generation_calls.fill(self.keys, live, beside, batch, self.owner)])
+        return lambda: results()[0]
+
     def fill(self, live: LivePointer, beside: BesidePointer, batch: Batch) -> Applied:
         """Apply a batch to the generation that is being filled.
 
         Raises:
             LeaseLost, OtherGeneration: see there.
         """
-        return self._run(generation_calls.fill(self.keys, live, beside, batch, self.owner))
+        return self.begin_fill(live, beside, batch)()
 
     def progress_of_both(
         self, generations: Generations, partitions: Sequence[int]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from projector.event_log import CLIENT_ID
+from projector.event_log import CLIENT_ID, READING_ON
 from projector.settings import ProjectorSettings
 from runtime.kafka_connection import options
 
@@ -22,8 +22,7 @@ class LogReader:
             **options(settings, CLIENT_ID),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_poll_records=500,
-            fetch_max_wait_ms=200,
+            **READING_ON,
             request_timeout_ms=10_000,
         )
         self._consumer.assign([self._at(partition) for partition in self._partitions])

@@ -6,10 +6,9 @@ topic, an event that cannot be applied parks its user (`projector.documents`); a
 uncommitted, with its traceback.
 """
 
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
@@ -18,24 +17,26 @@ from projector.event_log import EventLog
 from projector.folding import Decoded, Folding, decode_again
 from projector.guard import EpochOpener
 from projector.projection import Judgement, LogEntry
+from projector.reports import Reports
 from projector.settings import ProjectorSettings
 from projector.store import ReadModelStore, RedisError
+from projector.turns import Turns, take_turns
 from read_models.calls import OtherGeneration
-from read_models.projector_calls import Applied
 from read_models.records import BesidePointer, LivePointer
 from runtime import metrics
-from runtime.context import trace_id_of
-from user_directory_events import LogRecord, Undecodable, UnknownSchema, UserEvent, Verdict, decode
+from user_directory_events import Undecodable, UnknownSchema, decode
 
 _POLL_MS = 100
 _HASTY_POLL_MS = 10
 _GUARD_EVERY_SECONDS = 0.1
 _UPKEEP_EVERY_SECONDS = 1.0
 _RETRY_AFTER_SECONDS = 0.2
-_LIVE_WITHIN_MS = 60_000
+_SHARES = 2
 
-OnJudged = Callable[[int, Sequence[Judgement], float], None]
-"""Takes a partition, what was judged of its events, and when that began by `time.perf_counter`."""
+_Records = Sequence[ConsumerRecord]
+
+OnJudged = Callable[[int, Sequence[Judgement], float, float], None]
+"""Takes a partition, what was judged of its events, and when its batch and the applying of it began."""
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,12 @@ class Projector:
         log_id: str,
         store: ReadModelStore,
         connect: Callable[..., EventLog] = EventLog,
+        reports: Reports | None = None,
         on_judged: OnJudged | None = None,
     ) -> None:
         self._log_id = log_id
         self._store = store
+        self._reports = reports or Reports()
         self._folding = Folding(round(settings.clock_skew_seconds * 1000), settings.change_feed_events_per_partition)
         self._batch_records = settings.projector_batch_records
         self._live: LivePointer | None = None
@@ -61,7 +64,6 @@ class Projector:
         self._behind: dict[int, int] = {}
         self._unplaced: set[int] = set()
         self._stopped: dict[int, str] = {}
-        self._last_projected: dict[int, int] = {}
         self._committed: dict[int, int] = {}
         self._moved_at = time.monotonic()
         self._stuck_after = settings.projector_stuck_after_seconds
@@ -153,11 +155,7 @@ class Projector:
             self._behind.pop(partition, None)
             self._stopped.pop(partition, None)
             self._committed.pop(partition, None)
-            self._last_projected.pop(partition, None)
-            # Another process tells them from now on.
-            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS, metrics.REBUILD_PROGRESS):
-                with contextlib.suppress(KeyError):
-                    gauge.remove(str(partition))
+            self._reports.forget(partition)
         if 0 in partitions:
             self._opener.abandon()
 
@@ -187,10 +185,21 @@ class Projector:
     def _project(self, live: LivePointer, polled: Mapping[int, Sequence[ConsumerRecord]]) -> None:
         waiting = {p: self._without_gap(live, p, records) for p, records in polled.items() if p in self._positions}
         waiting = {p: records for p, records in waiting.items() if records and p in self._positions}
+        take_turns([self._project_some(live, some) for some in self._shares(waiting)])
+
+    def _shares(self, waiting: Mapping[int, _Records]) -> list[dict[int, _Records]]:
+        """Share the partitions out: Redis applies the one half's batches while the other's are computed."""
+        if sum(map(len, waiting.values())) <= self._batch_records:
+            return [dict(waiting)]
+        return [dict(list(waiting.items())[share::_SHARES]) for share in range(_SHARES)]
+
+    def _project_some(self, live: LivePointer, waiting: Mapping[int, _Records]) -> Turns:
         while waiting:
             self._moved_at = time.monotonic()
             turn = [self._decode(p, records[: self._batch_records]) for p, records in waiting.items()]
-            refused = self._apply(live, [decoded for decoded in turn if decoded.next_position > decoded.position])
+            refused = yield from self._apply(
+                live, [decoded for decoded in turn if decoded.next_position > decoded.position]
+            )
             waiting = {
                 p: records[self._batch_records :]
                 for p, records in waiting.items()
@@ -252,28 +261,33 @@ class Projector:
         self._stopped[partition] = f"{reason} (offset {offset}): deploy a projector that knows it"
         log.error("partition stopped", extra={"partition": partition, "offset": offset, "reason": reason})
 
-    def _apply(self, live: LivePointer, turn: Sequence[Decoded]) -> set[int]:
-        """Apply one batch per partition; return the partitions whose batch was refused."""
+    def _apply(self, live: LivePointer, turn: Sequence[Decoded]) -> Generator[None, None, set[int]]:
+        """Apply one batch per partition, and yield where it waits for Redis; return whose batch was refused."""
         started = time.perf_counter()
-        folded = self._folding.fold(self._store, live, turn)
-        ready = [(*folded[decoded.partition], decoded) for decoded in turn if decoded.partition in folded]
-        replies: list[Applied]
-        if self._followed is None:
-            replies = self._store.apply(live, [batch for batch, _, _ in ready])
+        followed = self._followed
+        folding = self._folding.begin_fold(self._store, live, turn)
+        folding_beside = self._folding.begin_fold(self._store, followed, turn) if followed else None
+        yield
+        folded = folding()
+        beside = folding_beside() if folding_beside else {}
+        fit = folded.keys() & beside.keys() if followed else folded.keys()
+        ready = [(*folded[decoded.partition], decoded) for decoded in turn if decoded.partition in fit]
+        applying_since = time.perf_counter()
+        if followed is None:
+            applying = self._store.begin_apply(live, [batch for batch, _, _ in ready])
         else:
-            beside = self._folding.fold(self._store, self._followed, [decoded for _, _, decoded in ready])
-            ready = [one for one in ready if one[0].partition in beside]
             pairs = [(batch, beside[batch.partition][0]) for batch, _, _ in ready]
-            replies = self._store.apply_to_both(live, self._followed, pairs)
-        refused = {decoded.partition for decoded in turn} - {batch.partition for batch, _, _ in ready}
-        for (batch, judgements, decoded), reply in zip(ready, replies, strict=True):
+            applying = self._store.begin_apply_to_both(live, followed, pairs)
+        yield
+        refused = {decoded.partition for decoded in turn} - fit
+        for (batch, judgements, decoded), reply in zip(ready, applying(), strict=True):
             if reply == "refused":
                 refused.add(batch.partition)
                 continue
             self._positions[batch.partition] = batch.progress.position
-            self._report(batch.partition, judgements, decoded)
+            self._reports.projected(batch.partition, decoded.entries, judgements)
             if self._on_judged is not None:
-                self._on_judged(batch.partition, judgements, started)
+                self._on_judged(batch.partition, judgements, started, applying_since)
         metrics.APPLY_DURATION.observe(time.perf_counter() - started)
         if refused:
             metrics.REFUSED_BATCHES.labels("checkpoint").inc(len(refused))
@@ -281,60 +295,21 @@ class Projector:
             self._back_to_checkpoint(sorted(refused))
         return refused
 
-    # --- what others see
-
-    def _report(self, partition: int, judgements: Sequence[Judgement], decoded: Decoded) -> None:
-        metrics.BATCH_SIZE.observe(len(decoded.entries))
-        if decoded.entries:
-            self._last_projected[partition] = decoded.entries[-1].timestamp
-        for entry in decoded.entries:
-            if not isinstance(entry.record, UserEvent):
-                metrics.RECORDS.labels(_kind(entry.record), "").inc()
-        live_since = time.time() * 1000 - _LIVE_WITHIN_MS
-        for judgement in judgements:
-            event, verdict = judgement.event, judgement.verdict
-            if verdict is None:
-                metrics.DUPLICATE_EVENTS.inc()
-                log.error("duplicate event ignored", extra=_where(partition, judgement))
-                continue
-            metrics.RECORDS.labels("event", verdict.name.lower()).inc()
-            if verdict is not Verdict.ACCEPTED:
-                metrics.VOID_EVENTS.labels(verdict.name.lower()).inc()
-                log.warning("event void", extra={**_where(partition, judgement), "reason": verdict.value})
-            elif judgement.fault is not None:
-                metrics.QUARANTINED_RECORDS.labels("unfit" if judgement.parks else "waiting").inc()
-                message = "user parked" if judgement.parks else "event waits"
-                log.error(message, extra={**_where(partition, judgement), "reason": judgement.fault})
-            elif judgement.entry.timestamp >= live_since:
-                log.info("event projected", extra={**_where(partition, judgement), "type": event.type})
+    # --- beside the records
 
     def _upkeep(self, live: LivePointer) -> None:
         placed = sorted(self._positions)
         if placed and self._store.followed() != self._followed:
             # Also a partition in which nothing happens has to be followed.
             raise OtherGeneration
-        progress = self._store.rebuild_progress(live, placed)
-        for partition in placed:
-            if partition in progress:
-                metrics.REBUILD_PROGRESS.labels(str(partition)).set(progress[partition])
-            else:
-                with contextlib.suppress(KeyError):
-                    metrics.REBUILD_PROGRESS.remove(str(partition))
+        self._reports.rebuilt(placed, self._store.rebuild_progress(live, placed))
         for partition in self._store.overdue(placed):
             # A busy partition moves its watermark by itself.
-            if self._last_projected.get(partition, 0) < time.time() * 1000 - _UPKEEP_EVERY_SECONDS * 1000:
+            if self._reports.is_idle(partition, _UPKEEP_EVERY_SECONDS):
                 self._event_log.append_tick(partition)
                 metrics.TICKS.inc()
         metrics.PARKED_USERS.set(self._store.parked(live))
-        caught_up = True
-        for partition in placed:
-            lag = self._event_log.lag(partition, self._positions[partition])
-            caught_up = caught_up and lag == 0
-            if lag is not None:
-                metrics.LAG_RECORDS.labels(str(partition)).set(lag)
-                # A process that has projected nothing yet counts from its first look: its first record may be stuck.
-                since = self._last_projected.setdefault(partition, round(time.time() * 1000)) if lag else 0
-                metrics.LAG_SECONDS.labels(str(partition)).set(time.time() - since / 1000 if lag else 0)
+        caught_up = self._reports.lags(placed, lambda p: self._event_log.lag(p, self._positions[p]))
         if caught_up and placed:
             # Other projectors' partitions may still be behind, so one reading is a hint; a value that stays is a fault.
             metrics.DOUBLE_OWNERS.set(self._store.conflicts(live))
@@ -347,21 +322,3 @@ class Projector:
         if positions:
             self._event_log.commit(positions)
             self._committed = positions
-
-
-def _kind(record: LogRecord) -> str:
-    return record.type.removeprefix("log.")
-
-
-def _where(partition: int, judgement: Judgement) -> dict[str, object]:
-    event = judgement.event
-    return {
-        "partition": partition,
-        "offset": judgement.entry.offset,
-        "event_id": event.id,
-        "user_id": event.subject,
-        "sequence": event.sequence,
-        "traceparent": event.traceparent,
-        "trace_id": event.traceparent and trace_id_of(event.traceparent),
-        "correlation_id": event.correlationid,
-    }

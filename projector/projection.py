@@ -6,9 +6,10 @@ Redis held at the checkpoint, and Redis has to check nothing but that the checkp
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from projector.change_feed import FEED_EVENTS, feed_changes
-from projector.documents import Recorded, UserDocument, claims_of, quarantine_changes
+from projector.documents import Claims, Recorded, UserDocument, quarantine_changes
 from read_models.calls import Argument
 from read_models.ids import raw_id, shorten
 from read_models.keys import GenerationKeys
@@ -23,10 +24,10 @@ from user_directory_events import (
     ReplayRequested,
     UserErased,
     UserEvent,
-    UserState,
     Verdict,
     judge,
 )
+from user_directory_events.codec import encode_data
 
 MOST_ARGUMENTS = 1000
 IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000
@@ -35,8 +36,7 @@ NO_RECORD = UserRecord(version=0, partition=0, offset=-1, presence="none")
 Change = tuple[str, Sequence[Argument]]
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """One record of the log that could be decoded, with the broker's timestamp in milliseconds."""
 
     offset: int
@@ -44,8 +44,7 @@ class LogEntry:
     record: LogRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What the projector made of one event; None as verdict: a later copy of an event that was judged before.
 
     `fault` says why an accepted event waits in quarantine; `parks`, that the user is there because of it.
@@ -67,7 +66,7 @@ class _WorkingUser:
     version: int
     offset: int
     void_ids: list[str]
-    state_before: UserState
+    claims_before: Claims
     listing_before: Listing | None
     document: UserDocument
     waiting_before: list[Recorded]
@@ -87,7 +86,7 @@ class _WorkingUser:
             record.version,
             record.offset,
             list(record.void_ids),
-            document.state,
+            document.claims,
             document.listing,
             document,
             document.waiting,
@@ -135,6 +134,7 @@ def project(
     """
     users: dict[str, _WorkingUser] = {}
     judgements: list[Judgement] = []
+    accepted: list[tuple[int, UserEvent, bytes]] = []
     epochs: list[str] = []
     epoch, watermark = progress.epoch, progress.watermark
     outcomes: list[tuple[str, str, int]] = []
@@ -156,8 +156,14 @@ def project(
             continue
         judgement = _judge(entry, record, user, epoch, known_ids)
         judgements.append(judgement)
-        if judgement.verdict is Verdict.ACCEPTED and record.idempotencykey and record.idempotencyhash:
-            outcomes.append(_idempotent_outcome(keys, record, entry, partition))
+        if judgement.verdict is Verdict.ACCEPTED:
+            data = encode_data(record)
+            accepted.append((entry.offset, record, data))
+            user.history.append(
+                HistoryEntry.of(record, offset=entry.offset, timestamp=entry.timestamp, data=data).encode()
+            )
+            if record.idempotencykey and record.idempotencyhash:
+                outcomes.append(_idempotent_outcome(keys, record, entry, partition))
     batch = Batch(
         partition,
         position,
@@ -167,7 +173,6 @@ def project(
     )
     changed = [user for user in users.values() if user.changed]
     batch.changes.extend(("SET", (key, value, "PXAT", expiry)) for key, value, expiry in outcomes)
-    accepted = [(j.entry.offset, j.event) for j in judgements if j.verdict is Verdict.ACCEPTED]
     batch.changes.extend(feed_changes(accepted, keys, partition, feed_events))
     batch.changes.extend(_changes(changed, keys, partition))
     return batch, judgements
@@ -223,7 +228,6 @@ def _judge(entry: LogEntry, event: UserEvent, user: _WorkingUser, epoch: str | N
     user.accepted[event.id] = entry.offset
     if not user.history:
         user.first_new_sequence = event.sequence
-    user.history.append(HistoryEntry.of(event, offset=entry.offset, timestamp=entry.timestamp).encode())
     parks = fault is not None and len(user.document.waiting) == 1
     return Judgement(entry, event, verdict, fault, parks)
 
@@ -253,6 +257,7 @@ def _changes(users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int
             offset=user.offset,
             void_ids=user.void_ids,
             listing=user.document.listing,
+            document=user.document.document,
             shown=user.document.shown(user.version),
         )
         pairs += [keys.user(user.user_id), record.encode()]
@@ -262,7 +267,7 @@ def _changes(users: Sequence[_WorkingUser], keys: GenerationKeys, partition: int
 def _claim_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Iterator[Change]:
     # Releases first, so that a value passed on within a batch never looks claimed twice.
     for user in users:
-        for name, value in claims_of(user.state_before).items():
+        for name, value in user.claims_before.items():
             if user.document.claims.get(name) != value:
                 yield "unclaim", (keys.claims(name), value, raw_id(user.user_id), keys.conflict(name, value))
     for user in users:
@@ -291,13 +296,14 @@ def _index_changes(users: Sequence[_WorkingUser], keys: GenerationKeys) -> Itera
     remove: dict[str, list[Argument]] = {}
     add: dict[str, list[Argument]] = {}
     for user in users:
-        before, now = (
-            set(listing.members(keys, user.user_id)) if listing else set()
-            for listing in (user.listing_before, user.document.listing)
-        )
-        for key, member in sorted(before - now):
+        before, now = user.listing_before, user.document.listing
+        if now is not None:
+            gone, come = now.changes(before, keys, user.user_id)
+        else:
+            gone, come = list(before.members(keys, user.user_id)) if before else [], []
+        for key, member in gone:
             remove.setdefault(key, []).append(member)
-        for key, member in sorted(now - before):
+        for key, member in come:
             add.setdefault(key, []).extend((0, member))
     for key, members in remove.items():
         yield from _variadic("ZREM", (key,), members)

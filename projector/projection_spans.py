@@ -6,16 +6,12 @@ over.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from opentelemetry.trace import SpanKind, set_span_in_context
 
 from projector.projection import Judgement
 from projector.relay_selection import PublicChange
-from projector.store import ReadModelStore
-from read_models.projector_calls import Applied, Batch
-from read_models.records import BesidePointer, LivePointer
 from runtime.spans import Tracing, fail, is_sampled, parent_of
 from user_directory_events import Verdict
 
@@ -23,44 +19,19 @@ _RECENT_MS = 60_000
 _KAFKA = {"messaging.system": "kafka"}
 
 
-class TimedStore(ReadModelStore):
-    """A store that knows when it applied the last batches: `applied` has begin and end, by `time.perf_counter`."""
-
-    applied = (0.0, 0.0)
-
-    def apply(self, live: LivePointer, batches: Sequence[Batch]) -> list[Applied]:
-        """Apply batches; see `ReadModelStore`."""
-        with self._timed():
-            return super().apply(live, batches)
-
-    def apply_to_both(
-        self, live: LivePointer, followed: BesidePointer, batches: Sequence[tuple[Batch, Batch]]
-    ) -> list[Applied]:
-        """Apply pairs of batches to two generations; see `ReadModelStore`."""
-        with self._timed():
-            return super().apply_to_both(live, followed, batches)
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.applied = (begin, time.perf_counter())
-
-
 class ProjectionSpans:
     """Makes the projector's spans: `process` for an event, within it `apply` for what its batch took in Redis."""
 
-    def __init__(self, tracing: Tracing, topic: str, store: TimedStore) -> None:
+    def __init__(self, tracing: Tracing, topic: str) -> None:
         self._tracer = tracing.tracer
         self._topic = topic
-        self._store = store
 
-    def judged(self, partition: int, judgements: Sequence[Judgement], began: float) -> None:
-        """Tell of a batch that was applied and began then, by `time.perf_counter`."""
+    def judged(self, partition: int, judgements: Sequence[Judgement], began: float, applying: float) -> None:
+        """Tell of a batch that is applied now; it and its applying began then, by `time.perf_counter`."""
         oldest = time.time() * 1000 - _RECENT_MS
         # Spans are in nanoseconds since 1970.
         now, counter = time.time_ns(), time.perf_counter()
-        begin, apply_begin, apply_end = (now - round((counter - at) * 1e9) for at in (began, *self._store.applied))
+        begin, apply_begin = (now - round((counter - at) * 1e9) for at in (began, applying))
         for judgement in judgements:
             event, verdict = judgement.event, judgement.verdict
             if judgement.entry.timestamp < oldest or event.traceparent is None or not is_sampled(event.traceparent):
@@ -93,7 +64,7 @@ class ProjectionSpans:
                 kind=SpanKind.CLIENT,
                 start_time=apply_begin,
                 attributes={"db.system.name": "redis"},
-            ).end(apply_end)
+            ).end(now)
             span.end(now)
 
 

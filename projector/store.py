@@ -9,6 +9,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
+from projector.requests_ahead import Later, RequestsAhead
 from projector.settings import ProjectorSettings
 from read_models import generation_calls, projector_calls
 from read_models.calls import Call
@@ -41,6 +42,7 @@ class ReadModelStore:
         self._redis = Redis.from_url(
             settings.redis_address, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
         )
+        self._ahead = RequestsAhead(self._redis)
         self.keys = Keys(settings.redis_key_prefix)
 
     def check(self) -> None:
@@ -80,21 +82,23 @@ class ReadModelStore:
 
     def load(self, live: LivePointer | BesidePointer, users: Mapping[int, Sequence[str]]) -> dict[int, Checkpoint]:
         """Read the progress of partitions, each together with the records of some of its users."""
+        return self.begin_load(live, users)()
+
+    def begin_load(
+        self, live: LivePointer | BesidePointer, users: Mapping[int, Sequence[str]]
+    ) -> Later[dict[int, Checkpoint]]:
+        """Ask for what `load` returns."""
         generation = self.keys.generation(live.generation)
-        pipeline = self._redis.pipeline(transaction=False)
-        for partition, user_ids in users.items():
-            pipeline.mget([generation.partition(partition), *map(generation.user, user_ids)])
-        checkpoints = {}
-        for (partition, user_ids), (progress, *values) in zip(users.items(), pipeline.execute(), strict=True):
-            checkpoints[partition] = Checkpoint(
-                PartitionProgress.decode(progress) if progress is not None else None,
-                {
-                    user: UserRecord.decode(value)
-                    for user, value in zip(user_ids, values, strict=True)
-                    if value is not None
-                },
-            )
-        return checkpoints
+        answers = self._ahead.send(
+            [
+                ("MGET", generation.partition(partition), *map(generation.user, user_ids))
+                for partition, user_ids in users.items()
+            ]
+        )
+        return lambda: {
+            partition: _checkpoint(user_ids, answer)
+            for (partition, user_ids), answer in zip(users.items(), _without_errors(answers()), strict=True)
+        }
 
     def histories(self, live: LivePointer | BesidePointer, wanted: Mapping[str, int]) -> dict[str, list[bytes]]:
         """Read the histories of some users, each from an index on."""
@@ -130,7 +134,11 @@ class ReadModelStore:
         Raises:
             OtherGeneration: the live pointer names another generation.
         """
-        return self._run_all([projector_calls.apply(self.keys, live, batch) for batch in batches])
+        return self.begin_apply(live, batches)()
+
+    def begin_apply(self, live: LivePointer, batches: Sequence[Batch]) -> Later[list[Applied]]:
+        """Have done what `apply` does."""
+        return self._begin_all([projector_calls.apply(self.keys, live, batch) for batch in batches])
 
     def apply_to_both(
         self, live: LivePointer, followed: BesidePointer, batches: Sequence[tuple[Batch, Batch]]
@@ -140,7 +148,13 @@ class ReadModelStore:
         Raises:
             OtherGeneration: these are not the generations any more.
         """
-        return self._run_all(
+        return self.begin_apply_to_both(live, followed, batches)()
+
+    def begin_apply_to_both(
+        self, live: LivePointer, followed: BesidePointer, batches: Sequence[tuple[Batch, Batch]]
+    ) -> Later[list[Applied]]:
+        """Have done what `apply_to_both` does."""
+        return self._begin_all(
             [
                 projector_calls.apply(self.keys, live, batch, followed=followed, beside=beside)
                 for batch, beside in batches
@@ -163,17 +177,6 @@ class ReadModelStore:
             return {}
         one, other = self.progress(live, partitions), self.progress(beside, partitions)
         return {p: other[p].position / max(one[p].position, 1) for p in partitions if p in one and p in other}
-
-    def _run_all(self, calls: Sequence[Call[T]]) -> list[T]:
-        replies = self._evaluate_all(calls)
-        if any(isinstance(reply, NoScriptError) for reply in replies):
-            self._redis.script_load(calls[0].script.source)
-            # A batch that was applied before the script was lost is refused now, and the projector goes on from there.
-            replies = self._evaluate_all(calls)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return [call.result(reply) for call, reply in zip(calls, replies, strict=True)]
 
     def guard_state(self, opening: str | None) -> GuardState:
         """Say whether writes are let in."""
@@ -275,8 +278,32 @@ class ReadModelStore:
             reply = self._redis.eval(call.script.source, len(call.keys), *call.keys, *call.arguments)
         return call.result(reply)
 
-    def _evaluate_all(self, calls: Sequence[Call[Any]]) -> list[Any]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for call in calls:
-            pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
-        return list(pipeline.execute(raise_on_error=False))
+    def _begin_all(self, calls: Sequence[Call[T]]) -> Later[list[T]]:
+        """Have scripts run in one round trip; the calls are of one script."""
+        commands = [("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments) for call in calls]
+        first = self._ahead.send(commands)
+
+        def results() -> list[T]:
+            answers = first()
+            if any(isinstance(answer, NoScriptError) for answer in answers):
+                self._redis.script_load(calls[0].script.source)
+                # What was applied before the script was lost is refused now, and the projector goes on from there.
+                answers = self._ahead.send(commands)()
+            return [call.result(answer) for call, answer in zip(calls, _without_errors(answers), strict=True)]
+
+        return results
+
+
+def _checkpoint(user_ids: Sequence[str], answer: Sequence[bytes | None]) -> Checkpoint:
+    progress, *values = answer
+    records = {
+        user: UserRecord.decode(value) for user, value in zip(user_ids, values, strict=True) if value is not None
+    }
+    return Checkpoint(PartitionProgress.decode(progress) if progress is not None else None, records)
+
+
+def _without_errors(answers: Sequence[Any]) -> Sequence[Any]:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers

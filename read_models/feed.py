@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 _POSITION = re.compile(r"([0-9a-f-]{36})((?:\.\d{1,19}){1,1000})", re.ASCII)
 
@@ -47,8 +47,7 @@ class FeedPosition:
         return FeedPosition(self.log_id, (*offsets[:partition], offset + 1, *offsets[partition + 1 :]))
 
 
-@dataclass(frozen=True, slots=True)
-class FeedEntry:
+class FeedEntry(NamedTuple):
     """One accepted event in the stream of its partition: `<type> <user id> <event as JSON>`."""
 
     type: str

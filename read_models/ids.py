@@ -2,6 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import quote, unquote
@@ -13,8 +14,11 @@ _CANONICAL: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORT: Final = 22
 _NOTHING: Final = "-"
 _NO_UUID: Final = "~"
+# A batch names each of its ids many times: in keys, in members of indexes, in claims.
+_KEPT: Final = 4096
 
 
+@lru_cache(maxsize=_KEPT)
 def raw_id(text: str) -> bytes:
     """Return the 16 bytes of an id; of a text that is no canonical UUID, which only a broken writer makes, a hash."""
     if _CANONICAL.fullmatch(text) is None:
@@ -22,6 +26,7 @@ def raw_id(text: str) -> bytes:
     return bytes.fromhex(text.replace("-", ""))
 
 
+@lru_cache(maxsize=_KEPT)
 def shorten(text: str | None) -> str:
     """Return a text, most often a UUID, as one word without blanks that `lengthen` turns back."""
     if text is None:

@@ -5,10 +5,10 @@ ends in the user's raw id. A time is six bytes, big-endian: milliseconds since t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from os.path import commonprefix
-from typing import Final, Literal, Self, get_args
+from typing import Final, Literal, NamedTuple, Self, get_args
 
 from pydantic_core import from_json
 
@@ -40,8 +40,7 @@ def time_bytes(at: int) -> bytes:
     return min(max(at, 0), 256**TIME_BYTES - 1).to_bytes(TIME_BYTES, "big")
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """What lists know of a user; times are instants."""
 
     status: Status
@@ -55,18 +54,10 @@ class Listing:
     def of(cls, user: User) -> Self:
         """Take it from the user's state."""
         name = user.name
-        parts = [name.given, name.family, name.formatted] if name else []
-        spoken = (name.formatted or " ".join(filter(None, parts[:2]))) if name else ""
-        sorted_by = words_of(spoken or user.display_name or "")
-        others = [text for text in (*parts, user.display_name, user.email) if text]
-        return cls(
-            user.status,
-            instant(to_milliseconds(user.created_at)),
-            instant(to_milliseconds(user.updated_at)),
-            " ".join(sorted_by)[:MOST_CHARACTERS],
-            distinct([*sorted_by, *(word for text in others for word in words_of(text))]),
-            comparable_email(user.email),
-        )
+        parts = (name.given, name.family, name.formatted) if name else (None, None, None)
+        spelled, words = _spelled(*parts, user.display_name, user.email)
+        created, updated = instant(to_milliseconds(user.created_at)), instant(to_milliseconds(user.updated_at))
+        return cls(user.status, created, updated, spelled, words, comparable_email(user.email))
 
     def encode(self) -> str:
         """Write it as the end of the head of the user's record; `matching.lua` reads it there.
@@ -80,20 +71,46 @@ class Listing:
     def members(self, keys: GenerationKeys, user_id: str) -> Iterator[tuple[str, bytes]]:
         """Tell each index that the user is in, by its key, with the member; but for the claims of unique values."""
         raw = raw_id(user_id)
+        yield from self._orders(keys, raw)
+        yield from self._words(keys, raw)
+
+    def changes(
+        self, before: "Listing | None", keys: GenerationKeys, user_id: str
+    ) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+        """Tell which members the user, who stood so before, gives up, and which come, each with its index's key."""
+        if before is None:
+            return [], list(self.members(keys, user_id))
+        raw = raw_id(user_id)
+        gone, come = list(before._orders(keys, raw)), list(self._orders(keys, raw))
+        # Most changes are of something else.
+        if before.words != self.words or before.created != self.created:
+            gone += before._words(keys, raw)
+            come += self._words(keys, raw)
+        kept = set(gone) & set(come)
+        return [one for one in gone if one not in kept], [one for one in come if one not in kept]
+
+    def _orders(self, keys: GenerationKeys, raw: bytes) -> Iterator[tuple[str, bytes]]:
+        suspended = self.status == "suspended"
         for sort in SORTS:
-            if sort != "email":  # its index is that of the claims
-                yield keys.sorted_by(sort), self.member(sort, raw)
-            if self.status == "suspended":
-                yield keys.suspended_by(sort), self.member(sort, raw)
+            # The index by e-mail is that of the claims.
+            if suspended or sort != "email":
+                member = self.member(sort, raw)
+                if sort != "email":
+                    yield keys.sorted_by(sort), member
+                if suspended:
+                    yield keys.suspended_by(sort), member
+
+    def _words(self, keys: GenerationKeys, raw: bytes) -> Iterator[tuple[str, bytes]]:
         tail = _SEPARATOR + time_bytes(self.created) + raw
+        index = keys.words
         for word in self.words:
-            yield keys.words, word.encode() + tail
+            yield index, word.encode() + tail
         # What several words of a user begin with: subtracted from the count of the words that begin so, it leaves the
         # count of the users.
-        ordered = sorted(self.words)
         shared: dict[str, int] = {}
-        for pair in pairwise(ordered):
-            if start := commonprefix(pair):  # noqa: RUF071 - by character is what is wanted
+        for one, other in pairwise(sorted(self.words)):
+            if one[0] == other[0]:
+                start = commonprefix((one, other))  # noqa: RUF071 - by character is what is wanted
                 shared[start] = shared.get(start, 0) + 1
                 yield keys.shared_starts, start.encode() + _SEPARATOR + bytes([shared[start]]) + raw
 
@@ -108,6 +125,21 @@ class Listing:
                 return self.name.encode() + _SEPARATOR + raw
             case "email":
                 return self.email.encode() + _SEPARATOR + raw
+
+
+# The states before and after most changes are spelled alike.
+@lru_cache(maxsize=4096)
+def _spelled(
+    given: str | None, family: str | None, formatted: str | None, display_name: str | None, email: str
+) -> tuple[str, tuple[str, ...]]:
+    """Return what a user is sorted by, and all words that the user is found by."""
+    spoken = formatted or " ".join(filter(None, (given, family)))
+    sorted_by = words_of(spoken or display_name or "")
+    found = list(sorted_by)
+    for text in (given, family, formatted, display_name, email):
+        if text and text != spoken:
+            found += words_of(text)
+    return " ".join(sorted_by)[:MOST_CHARACTERS], distinct(found)
 
 
 def member_from_record(sort: Sort, raw: bytes, listing: bytes, document: bytes) -> bytes:

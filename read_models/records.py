@@ -4,13 +4,14 @@ They are plain text with spaces, so that a Lua script and a reader in Python eac
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Self, cast
+from typing import Literal, NamedTuple, Self, cast
 
 from pydantic_core import from_json, to_json
 
 from read_models.ids import lengthen, shorten
 from read_models.listing import Listing
 from user_directory_events import Gone, User, UserEvent, UserState, decode
+from user_directory_events.codec import encode_data
 from user_directory_events.timestamps import ENDLESS, from_milliseconds, to_milliseconds
 
 Presence = Literal["active", "gone", "erased", "none"]
@@ -160,12 +161,13 @@ class UserRecord:
         offset: int,
         void_ids: list[str],
         listing: Listing | None = None,
+        document: bytes = b"",
         shown: Shown | None = None,
     ) -> Self:
-        """Make the record of a user in this state; `listing`, if it is there already, is that of the state."""
+        """Make the record of a user in this state; `listing` and `document` of it are made if they are not there."""
         if isinstance(state, User):
             text = (listing or Listing.of(state)).encode()
-            return cls(version, partition, offset, "active", state.to_json(), void_ids, text, shown)
+            return cls(version, partition, offset, "active", document or state.to_json(), void_ids, text, shown)
         presence: Presence = "none" if state is None else "erased" if state.erased else "gone"
         return cls(version, partition, offset, presence, b"", void_ids, shown=shown)
 
@@ -229,8 +231,7 @@ def listing_and_document(value: bytes) -> tuple[bytes, bytes]:
     return head.split(b" ", 5)[5], document
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(NamedTuple):
     """One accepted event of a user, without what the user, its place and its verdict tell already.
 
     `<event id> <offset> <broker ms> <sequence> <schema> <age> <actor> <correlation id> <data as JSON>`; ids and
@@ -248,9 +249,11 @@ class HistoryEntry:
     data: bytes
 
     @classmethod
-    def of(cls, event: UserEvent, *, offset: int, timestamp: int) -> Self:
-        """Make the entry of an event that stands at an offset with the broker's timestamp."""
-        data = to_json(event.data.model_dump(exclude_unset=True))
+    def of(cls, event: UserEvent, *, offset: int, timestamp: int, data: bytes | None = None) -> Self:
+        """Make the entry of an event that stands at an offset with the broker's timestamp.
+
+        `data` is that of the event, by `encode_data`, where it is there already.
+        """
         decided = to_milliseconds(event.time)
         return cls(
             event.id,
@@ -261,7 +264,7 @@ class HistoryEntry:
             decided,
             event.actor,
             event.correlationid,
-            data,
+            data or encode_data(event),
         )
 
     @classmethod

@@ -1,6 +1,8 @@
 """The words that users are found by: case and accents folded, in any script."""
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 from unicodedata import category, combining, normalize
@@ -25,17 +27,19 @@ def fold(text: str) -> str:
     return bare.casefold().translate(_PLAIN_LETTERS)
 
 
-def words_of(text: str) -> list[str]:
+# Names come again and again, and a user's are asked for before and after each change.
+@lru_cache(maxsize=4096)
+def words_of(text: str) -> tuple[str, ...]:
     """Return the folded words of a text in order: what stands between characters that are no letters, marks, digits."""
     folded = fold(text)
     if folded.isascii():
         found = _ASCII_WORD.findall(folded)
     else:
         found = "".join(character if _is_of_word(character) else " " for character in folded).split()
-    return [word[:MOST_CHARACTERS] for word in found]
+    return tuple([word[:MOST_CHARACTERS] for word in found])
 
 
-def distinct(words: list[str]) -> tuple[str, ...]:
+def distinct(words: Iterable[str]) -> tuple[str, ...]:
     """Return the first `MOST_WORDS` different words."""
     return tuple(islice(dict.fromkeys(words), MOST_WORDS))
 

@@ -159,7 +159,9 @@ BATCH_SIZE: Final = Histogram(
     namespace=_NAMESPACE,
     buckets=_BATCH_SIZE_BUCKETS,
 )
-APPLY_DURATION: Final = _seconds("projector_apply_duration", "Time that one batch took in Redis.")
+APPLY_DURATION: Final = _seconds(
+    "projector_apply_duration", "Time from asking Redis for what a batch needs to its answer that it was applied."
+)
 REFUSED_BATCHES: Final = _beginning_at_zero(
     _counter(
         "projector_refused_batches_total",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from projector.requests_ahead import Later
 from projector.store import Checkpoint, ReadModelStore
 from read_models.calls import Key, NotReady, OtherGeneration
 from read_models.ids import RAW_BYTES, raw_id, shorten
@@ -106,6 +107,11 @@ class MemoryReadModels(ReadModelStore):
             for partition, user_ids in users.items()
         }
 
+    def begin_load(
+        self, live: LivePointer | BesidePointer, users: Mapping[int, Sequence[str]]
+    ) -> Later[dict[int, Checkpoint]]:
+        return lambda: self.load(live, users)
+
     def histories(self, live: LivePointer | BesidePointer, wanted: Mapping[str, int]) -> dict[str, list[bytes]]:
         histories = self._data.lists
         return {user: histories.get(self._generation.history(user), [])[start:] for user, start in wanted.items()}
@@ -118,6 +124,9 @@ class MemoryReadModels(ReadModelStore):
 
     def apply(self, live: LivePointer, batches: Sequence[Batch]) -> list[Applied]:
         return [self._apply(live, batch) for batch in batches]
+
+    def begin_apply(self, live: LivePointer, batches: Sequence[Batch]) -> Later[list[Applied]]:
+        return lambda: self.apply(live, batches)
 
     def guard_state(self, opening: str | None) -> GuardState:
         if self._guard is None:

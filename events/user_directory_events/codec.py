@@ -48,6 +48,11 @@ def encode(record: LogRecord) -> tuple[bytes, bytes]:
     return key, to_json(attributes)
 
 
+def encode_data(event: UserEvent) -> bytes:
+    """Return an event's data as JSON: a field that is not there did not change, null says that it was removed."""
+    return event.data.__pydantic_serializer__.to_json(event.data, exclude_unset=True)
+
+
 def decode(value: bytes, upcasters: Mapping[str, Callable[[Any], Any]] = UPCASTERS) -> LogRecord:
     """Return the event of a record's value, lifted to the current version of its schema.
 
@@ -111,5 +116,6 @@ __all__ = [
     "UnknownSchema",
     "decode",
     "encode",
+    "encode_data",
     "new_event_id",
 ]

@@ -7,7 +7,7 @@ newest state of each user, as both APIs show it.
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from user_directory_events.codec import HEADERS, Undecodable, decode
+from user_directory_events.codec import HEADERS, Undecodable, decode, encode_data
 from user_directory_events.timestamps import ENDLESS
 from user_directory_events.user import User
 from user_directory_events.user_events import UserEvent
@@ -21,18 +21,18 @@ _TRACING = ("correlationid", "causationid", "traceparent")
 _SETTLED = f',"deadline":"{ENDLESS}","epoch":""}}'.encode()
 
 
-def public_event(event: UserEvent, *, tracing: bool = False) -> bytes:
+def public_event(event: UserEvent, *, tracing: bool = False, data: bytes | None = None) -> bytes:
     """Return an event as readers see it: a CloudEvent without what only the write protocol needs.
 
     Args:
         event: an accepted event.
         tracing: whether it says which request made it, where that is known.
+        data: the event's data, by `encode_data`, where it is there already.
     """
     attributes = {name: getattr(event, name) for name in _SHOWN}
     optional = ("actor", *_TRACING) if tracing else ("actor",)
     attributes |= {name: value for name in optional if (value := getattr(event, name)) is not None}
-    # As in the log: a field that is not there did not change, null says that it was removed.
-    return to_json({**attributes, "data": event.data.model_dump(exclude_unset=True)})
+    return to_json(attributes)[:-1] + b',"data":' + (data or encode_data(event)) + b"}"
 
 
 def encode_change(event: UserEvent) -> tuple[bytes, bytes]:

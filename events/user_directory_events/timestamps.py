@@ -10,6 +10,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+# Each event's times are asked for several times in a row, and most deadlines of a replayed log are one and the same.
+@lru_cache(maxsize=1024)
 def to_milliseconds(timestamp: str) -> int:
     """Return the milliseconds since 1970-01-01T00:00:00Z of an RFC 3339 timestamp.
 

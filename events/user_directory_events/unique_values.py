@@ -1,6 +1,7 @@
 """The values that no two users may share, in the form in which they are compared."""
 
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 import idna
@@ -9,6 +10,8 @@ UniqueField = Literal["email", "external_id"]
 """The fields of a user whose values are unique; also their JSON pointers, without the slash."""
 
 
+# Whoever folds a change asks for the addresses before and after it, for each index.
+@lru_cache(maxsize=4096)
 def comparable_email(address: str) -> str:
     """Return the form in which two addresses are the same: case-folded, NFC, the domain as Unicode.
 

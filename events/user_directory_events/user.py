@@ -42,12 +42,13 @@ class User(BaseModel):
         """Return the document as readers get it: UTF-8 JSON without the optional fields that are absent."""
         # exclude_none would also drop the nulls inside `attributes`, which belong to the user.
         exclude: dict[str, Any] = {field: True for field in _OPTIONAL if getattr(self, field) is None}
-        if self.name is not None:
-            exclude["name"] = {part: True for part, value in self.name if value is None}
-        return self.__pydantic_serializer__.to_json(self, exclude=exclude)
+        if self.name is not None and (absent := {part: True for part in _PARTS if getattr(self.name, part) is None}):
+            exclude["name"] = absent
+        return self.__pydantic_serializer__.to_json(self, exclude=exclude or None)
 
 
 _OPTIONAL = ("name", "display_name", "external_id")
+_PARTS = tuple(Name.model_fields)
 
 
 class Gone(BaseModel):

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from falcon.testing import Result
 
@@ -113,7 +111,7 @@ async def test_a_first_outcome_that_only_a_newer_release_can_read_is_answered_50
     read = api.store.history
 
     async def of_the_next_release(user_id: str, up_to: int) -> list[HistoryEntry]:
-        return [replace(entry, schema="user.registered/2") for entry in await read(user_id, up_to)]
+        return [entry._replace(schema="user.registered/2") for entry in await read(user_id, up_to)]
 
     monkeypatch.setattr(api.store, "history", of_the_next_release)
     answer = await api.post("/users", JO, Idempotency_Key="key-1")

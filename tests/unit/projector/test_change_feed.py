@@ -9,12 +9,14 @@ from read_models.feed import FeedEntry
 from read_models.keys import Keys
 from tests.sample_events import deleted, erased, event_id, registered, suspended, updated, user_id
 from user_directory_events import UserEvent
+from user_directory_events.codec import encode_data
 
 KEYS = Keys("p").generation(1)
 
 
 def changes_of(*events: UserEvent, most: int = 7) -> list[tuple[str, Sequence[Any]]]:
-    return list(feed_changes([(10 + number, event) for number, event in enumerate(events)], KEYS, 3, most))
+    accepted = [(10 + number, event, encode_data(event)) for number, event in enumerate(events)]
+    return list(feed_changes(accepted, KEYS, 3, most))
 
 
 def entries_of(changes: Sequence[tuple[str, Sequence[Any]]]) -> dict[int, FeedEntry]:

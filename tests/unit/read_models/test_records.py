@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from read_models.ids import shorten
@@ -85,7 +83,7 @@ def test_a_history_entry_gives_the_event_back_but_for_what_concerned_its_verdict
 def test_the_schema_of_an_entry_is_the_one_that_it_was_written_under() -> None:
     entry = HistoryEntry.of(registered(), offset=7, timestamp=NOW)
     with pytest.raises(UnknownSchema):
-        replace(entry, schema="user.registered/2").event(user_id())
+        entry._replace(schema="user.registered/2").event(user_id())
 
 
 def test_an_entry_begins_with_what_scripts_read() -> None:
