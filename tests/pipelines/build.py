@@ -22,6 +22,7 @@ Config = dict[str, Any]
 _VARIABLE = re.compile(r"\(\(([^()]+)\)\)")
 _LOCAL = ".:"
 _TASK_SECONDS = 1500
+_SHOWN = 800
 
 
 class BuildError(Exception):
@@ -39,7 +40,7 @@ class Done:
     seconds: float
 
 
-@dataclass
+@dataclass(repr=False)
 class Build:
     """One build.
 
@@ -70,6 +71,11 @@ class Build:
     def statuses(self) -> dict[str, int]:
         """Return the tasks' exit statuses by their names."""
         return {one.task: one.status for one in self.done}
+
+    def failure(self) -> str:
+        """Return the first task that failed and the end of what it printed."""
+        failed = next(done for done in self.done if done.status)
+        return f"{failed.task}: {failed.output[-_SHOWN:]}"
 
     def _steps(self, step: Config, without: tuple[str, ...]) -> bool:
         """Take a step; those that Concourse takes side by side one after the other, of which none stops the others."""

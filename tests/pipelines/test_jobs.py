@@ -46,7 +46,7 @@ def doubles(build: Build) -> Path:
 def test_a_check_sends_its_reports_and_hears_the_gate(
     build: Build, there: Peers, reports: Path, pipeline: Path
 ) -> None:
-    assert build.run(pipeline, "check", without=TESTS), build.done
+    assert build.run(pipeline, "check", without=TESTS), build.failure()
 
     assert build.statuses() == {"sonar": 0, "sonar-gate": 0}
     ((analysis),) = there.analyses
@@ -100,7 +100,7 @@ def test_without_a_report_nothing_is_sent(build: Build, there: Peers, reports: P
 def test_a_release_is_the_commits_image_by_digest_from_the_registry_to_the_cluster(
     build: Build, there: Peers, source: Path
 ) -> None:
-    assert build.run(CD, "release", without=SMOKE), build.done[-1].output
+    assert build.run(CD, "release", without=SMOKE), build.failure()
 
     names = ("publish", "published", "sbom", "scan", "chart-package", "deploy", "notify")
     assert build.statuses() == dict.fromkeys(names, 0)
@@ -140,21 +140,36 @@ def test_an_image_of_another_commit_goes_no_further(build: Build, there: Peers, 
     assert [one.task for one in build.done] == ["publish", "notify", "published", "notify"]
 
 
+@pytest.fixture
+def published(build: Build, tmp_path: Path) -> None:
+    """Give the build what its tasks before the scan leave."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    image = {"repository": "registry.example.org/ud", "tag": "abc1234", "digest": f"sha256:{'0' * 64}"}
+    (folder / "image.json").write_text(json.dumps(image))
+    (folder / "sbom.cdx.json").write_text(json.dumps({"bomFormat": "CycloneDX"}))
+    build.artifacts["published"] = folder
+
+
+@pytest.mark.usefixtures("published")
 def test_a_vulnerability_stops_the_release_before_the_cluster(build: Build, there: Peers) -> None:
     build.environ = {**build.environ, commands.VULNERABLE: "CVE-2026-0001"}
 
-    assert not build.run(CD, "release", without=SMOKE)
+    assert not build.run(CD, "release", without=("publish", "published", "sbom", *SMOKE))
 
-    assert list(build.statuses()) == ["publish", "published", "sbom", "scan", "notify"]
-    assert "CVE-2026-0001" in build.done[3].output
+    assert list(build.statuses()) == ["scan", "notify"]
+    assert "CVE-2026-0001 HIGH,CRITICAL" in build.done[0].output
     assert not (doubles(build) / "deployed.json").exists()
     assert there.messages[0].startswith(":red_circle: cd/release failed")
 
 
-def test_values_that_the_chart_refuses_are_not_deployed(build: Build, there: Peers) -> None:
+@pytest.mark.usefixtures("published")
+def test_values_that_the_chart_refuses_are_not_deployed(build: Build) -> None:
     (build.resources["environments"] / "dev" / "user-directory.yaml").write_text("kafka: {partitions: none}\n")
 
-    assert not build.run(CD, "release", without=SMOKE)
+    assert not build.run(CD, "release", without=("publish", "published", "sbom", *SMOKE))
 
-    assert list(build.statuses())[-2:] == ["deploy", "notify"]
-    assert "partitions" in build.done[-2].output
+    assert build.statuses()["scan"] == build.statuses()["chart-package"] == 0
+    assert list(build.statuses())[2:] == ["deploy", "notify"]
+    assert "partitions" in build.done[2].output
+    assert not (doubles(build) / "deployed.json").exists()
