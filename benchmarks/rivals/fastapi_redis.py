@@ -46,7 +46,8 @@ class Pool:
     """Reach Redis by redis-py, as its documentation has it."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Any = redis_asyncio.from_url(url)
+        # The default, 100, answers 500 when more clients ask at once.
+        self._redis: Any = redis_asyncio.from_url(url, max_connections=1000)
         self.execute = self._redis.execute_command
         self.close = self._redis.aclose
 
