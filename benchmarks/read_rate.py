@@ -30,7 +30,7 @@ from benchmarks.rivals import fastapi_redis, flask_postgres, flask_sqlite
 from benchmarks.services import REST, UNDER_TEST, Service, Stack
 from user_directory_events.timestamps import from_milliseconds
 
-_PREFIX: Final = "user-directory"
+PREFIX: Final = "user-directory"
 _CONNECTIONS: Final = 32
 _LIMIT_REQUESTS: Final = 150_000
 
@@ -113,7 +113,7 @@ def by_other_means(ours: Service, others: Sequence[Service], users: int, seconds
 
 
 def _record_bytes(redis: Redis) -> int:
-    key = next(redis.scan_iter(match=f"{_PREFIX}:*:u:*", count=1000))
+    key = next(redis.scan_iter(match=f"{PREFIX}:*:u:*", count=1000))
     return int(redis.strlen(key))
 
 
@@ -131,7 +131,7 @@ def main() -> None:
         machine = this_machine(workspace)
         ours = stack.enter_context(services.directory(workspace))
         with Redis.from_url(ours.redis) as redis:
-            crowd = ImportedDirectory(f"http://127.0.0.1:{ours.writes}", redis, _PREFIX)
+            crowd = ImportedDirectory(f"http://127.0.0.1:{ours.writes}", redis, PREFIX)
         for _ in crowd.register(arguments.users):
             pass
         others = stack.enter_context(rivals(workspace, ours.redis, crowd.ids))

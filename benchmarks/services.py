@@ -48,7 +48,7 @@ class Stack(Service):
 @contextmanager
 def directory(workspace: Path, *, pinned: bool = True, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """Start the whole product with these settings, as `make run` does; pinned: only its APIs on the core under test."""
-    names = ["KAFKA", "KAFKA_CONTROLLER", "REDIS", "COMMAND_API", "QUERY_API", "PROJECTOR"]
+    names = ["KAFKA", "KAFKA_CONTROLLER", "REDIS", "COMMAND_API", "QUERY_API", "PROJECTOR", "RELAY"]
     ports = {f"{name}_PORT": str(free_port()) for name in names}
     settings = os.environ | ports | {"DEVSTACK_DIR": str(workspace / "devstack"), "ACCESS_LOG": "false"}
     settings |= environment or {}

@@ -4,11 +4,12 @@ It is imported before the app, so it knows `runtime.direct_answers`, which has m
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from runtime.guarded_protocol import GuardedProtocol
+from runtime.uvicorn_protocol import OneWriteTransport
 
 if TYPE_CHECKING:
     from runtime.direct_answers import Begun, DirectAnswers
@@ -44,7 +45,8 @@ class DirectProtocol(GuardedProtocol):
                 super().data_received(data)
             else:
                 self._begun = begun
-                self._stop_waiting()
+                if self._patience is not None:
+                    self._stop_waiting()
                 begun.question.reply.add_done_callback(self._answer)
         else:
             super().data_received(data)
@@ -84,7 +86,7 @@ class DirectProtocol(GuardedProtocol):
         if answer is None:
             super().data_received(begun.data)
         else:
-            self.transport.write(answer)
+            cast("OneWriteTransport", self.transport).write_whole(answer)
             self.server_state.total_requests += 1
             self._answered_at = self.loop.time()
             if self.timeout_keep_alive_task is None:
