@@ -1,11 +1,12 @@
-"""What it costs a read to ask who reads, and how often: `python -m benchmarks.guard_cost`.
+"""What it costs a read to ask who reads, how often, and to log it: `python -m benchmarks.guard_cost`.
 
-Two query APIs on core 0 serve the same users from one Redis: one lets everybody in, the other checks the token of each
-request and counts it for its subject and for its address. They are asked by turns for users by id, with the same token.
+Three query APIs on core 0 serve the same users from one Redis: one lets everybody in; one checks each request's token
+and counts the request for subject and address; one does so and writes the access log, which is the default. They are
+asked by turns for users by id, with the same token.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from devstack.tokens import Issuer
 
 _OPEN: Final = "without"
 _GUARDED: Final = "with token check and rate limits"
+_LOGGED: Final = "the same, with the access log"
 # Above what the load sends in the default window of the limits, so that nothing is refused.
 _QUOTA: Final = "2000000"
 _TOKEN_SECONDS: Final = 3600
@@ -30,15 +32,19 @@ _USERS: Final = 10_000
 
 
 @contextmanager
-def both(redis_url: str, workspace: Path) -> Iterator[tuple[int, int, str]]:
-    """Run both APIs; yield their ports, the guarded one's last, and a token."""
+def apis(redis_url: str, workspace: Path) -> Iterator[tuple[Mapping[str, int], str]]:
+    """Run the APIs; yield their ports, and a token."""
     issuer = Issuer(workspace)
     issuer.prepare()
     token = issuer.token(["users:read"], subject="reader", seconds=_TOKEN_SECONDS, environ={})
-    guarded = {"AUTH": "on", **issuer.settings({})}
     limits = {"RATE_LIMIT_SUBJECT": _QUOTA, "RATE_LIMIT_ADDRESS": _QUOTA}
-    with query_api(redis_url) as without, query_api(redis_url, guarded | limits) as with_guards:
-        yield without, with_guards, token
+    guarded = {"AUTH": "on", **issuer.settings({}), **limits}
+    with (
+        query_api(redis_url) as without,
+        query_api(redis_url, guarded) as with_guards,
+        query_api(redis_url, {**guarded, "ACCESS_LOG": "true"}) as with_log,
+    ):
+        yield {_OPEN: without, _GUARDED: with_guards, _LOGGED: with_log}, token
 
 
 def main() -> None:
@@ -54,7 +60,7 @@ def main() -> None:
         for _ in crowd.register(_USERS):
             pass
         paths = [f"/users/{user_id}" for user_id in crowd.ids]
-        with both(redis.url, workspace) as (without, with_guards, token):
+        with apis(redis.url, workspace) as (ports, token):
             headers = {"Authorization": f"Bearer {token}"}
             questions = []
             for connections in (32, 128):
@@ -62,7 +68,7 @@ def main() -> None:
                     side: loaded(
                         port, lambda: by_turns(paths, headers), connections=connections, seconds=arguments.seconds
                     )
-                    for side, port in ((_OPEN, without), (_GUARDED, with_guards))
+                    for side, port in ports.items()
                 }
                 questions.append(Question(f"GET by id, {connections} connections", measures))
             comparison.interleave(questions, arguments.rounds)

@@ -112,11 +112,8 @@ class DirectAnswers:
 
     def finish(self, begun: Begun, default_headers: Headers) -> bytes | None:
         """Make the answer, now that the reply is there; None: the ordinary path has to, from the beginning."""
-        reply = begun.question.reply
         common = self._common_lines(default_headers)
-        document = None
-        if common is not None and not reply.cancelled() and reply.exception() is None:
-            document = self._route.answer(begun.question)
+        document = None if common is None else self._document(begun.question)
         if document is None:
             self._give_back(begun.spent)
             self._observation.given_up()
@@ -139,6 +136,15 @@ class DirectAnswers:
             len(body),
             body,
         )
+
+    def _document(self, question: Question) -> Document | None:
+        if question.reply.cancelled() or question.reply.exception() is not None:
+            return None
+        try:
+            return self._route.answer(question)
+        except BaseException:
+            self._observation.given_up()
+            raise
 
     def _give_back(self, spent: Spent | None) -> None:
         if spent is not None:

@@ -278,6 +278,7 @@ async def test_a_fault_of_the_route_closes_the_connection(caplog: pytest.LogCapt
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.answer()
         assert "TypeError" in caplog.text
+        assert metric("http_requests_in_flight") == 0
 
 
 async def test_a_direct_answer_leaves_the_line_of_the_access_log() -> None:
