@@ -2,6 +2,8 @@
 
 Rounds are interleaved: each asks every side of every question, in alternating order, so that whatever else the machine
 does meets all sides alike. A ratio is the median of the ratios of the rounds.
+
+    python -m benchmarks.comparison FILE        the table of a file that --json has kept
 """
 
 import argparse
@@ -54,12 +56,16 @@ class Question:
         return sorted(one.rate / other.rate for one, other in pairs)
 
 
-def interleave(questions: Sequence[Question], rounds: int) -> None:
-    """Ask all questions, round by round."""
-    for turn in range(rounds):
+def compare(machine: Machine, questions: Sequence[Question], ours: str, asked: argparse.Namespace) -> None:
+    """Ask all questions, round by round, and print the table; keep all samples in a file after each round, if asked."""
+    for turn in range(asked.rounds):
         for question in questions:
             question.ask(turn)
-        print(f"round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
+        print(f"round {turn + 1} of {asked.rounds}", file=sys.stderr, flush=True)
+        if asked.json is not None:
+            asked.json.write_text(_as_json(machine, questions, ours))
+    print(machine)
+    print(table(questions, ours))
 
 
 def table(questions: Sequence[Question], ours: str) -> str:
@@ -88,13 +94,23 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def report(machine: Machine, questions: Sequence[Question], ours: str, file: Path | None) -> None:
-    """Print the machine and the table; write all samples to a file, if one is named."""
-    print(machine)
-    print(table(questions, ours))
-    if file is not None:
-        found = [
-            {"question": q.name, "samples": {side: list(map(asdict, some)) for side, some in q.samples.items()}}
-            for q in questions
-        ]
-        file.write_text(json.dumps({"machine": asdict(machine), "questions": found}, indent=1))
+def _as_json(machine: Machine, questions: Sequence[Question], ours: str) -> str:
+    found = [
+        {"question": q.name, "samples": {side: list(map(asdict, some)) for side, some in q.samples.items()}}
+        for q in questions
+    ]
+    return json.dumps({"machine": asdict(machine), "ours": ours, "questions": found}, indent=1)
+
+
+def kept(text: str) -> str:
+    """Return the table of what a comparison has kept, also of one that was cut off."""
+    found = json.loads(text)
+    questions = []
+    for question in found["questions"]:
+        samples = {side: [Sample(**one) for one in some] for side, some in question["samples"].items()}
+        questions.append(Question(question["question"], {}, samples))
+    return f"{Machine(**found['machine'])}\n{table(questions, found['ours'])}"
+
+
+if __name__ == "__main__":
+    print(kept(Path(sys.argv[1]).read_text()))

@@ -71,8 +71,7 @@ def main() -> None:
                     for side, port in ports.items()
                 }
                 questions.append(Question(f"GET by id, {connections} connections", measures))
-            comparison.interleave(questions, arguments.rounds)
-    comparison.report(machine, questions, _GUARDED, arguments.json)
+            comparison.compare(machine, questions, _GUARDED, arguments)
 
 
 if __name__ == "__main__":

@@ -59,8 +59,7 @@ def main() -> None:
         paths = [f"/users/{user_id}" for user_id in crowd.ids]
         sides = {side.name: _measured(side, paths, arguments.seconds) for side in (ours, *others)}
         questions = [Question(f"95 % GET by id, 5 % POST, {_CLIENTS} clients", sides)]
-        comparison.interleave(questions, arguments.rounds)
-    comparison.report(machine, questions, ours.name, arguments.json)
+        comparison.compare(machine, questions, ours.name, arguments)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from user_directory_events.timestamps import from_milliseconds
 
 PREFIX: Final = "user-directory"
 _CONNECTIONS: Final = 32
-_LIMIT_REQUESTS: Final = 150_000
+_LIMIT_REQUESTS: Final = 80_000
 
 
 def users_with(ids: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -140,8 +140,7 @@ def main() -> None:
             questions += by_id(ours, others, crowd.ids, arguments.seconds)
         if arguments.only != "id":
             questions += by_other_means(ours, others, arguments.users, arguments.seconds)
-        comparison.interleave(questions, arguments.rounds)
-    comparison.report(machine, questions, ours.name, arguments.json)
+        comparison.compare(machine, questions, ours.name, arguments)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,7 @@ def main() -> None:
                 for side in (ours, *others)
             }
             questions.append(Question(f"POST, {connections} connections", measures))
-        comparison.interleave(questions, arguments.rounds)
-    comparison.report(machine, questions, ours.name, arguments.json)
+        comparison.compare(machine, questions, ours.name, arguments)
 
 
 if __name__ == "__main__":

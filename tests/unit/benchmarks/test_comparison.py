@@ -1,5 +1,6 @@
 """What the comparisons compute: a figure that is wrong here would be wrong in every table."""
 
+import argparse
 import asyncio
 import itertools
 import json
@@ -8,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.comparison import Question, Sample, interleave, report, table
+from benchmarks.comparison import Question, Sample, arguments, compare, kept, table
 from benchmarks.load import http_request, run_load
 from benchmarks.machine import Machine
 from benchmarks.redis_limit import parsed
 
 MACHINE = Machine("a processor", 2, 0.5, 900.0, {"Python": "3.11"})
+
+
+def rounds(number: int, *more: str) -> argparse.Namespace:
+    return arguments("").parse_args(["--rounds", str(number), *more])
 
 
 def sides(ours: list[float], theirs: list[float]) -> Question:
@@ -27,7 +32,7 @@ def sides(ours: list[float], theirs: list[float]) -> Question:
 def test_a_ratio_is_the_median_of_the_ratios_of_each_round() -> None:
     # The medians alone, 20 and 10, would tell of a ratio of 2.
     question = sides([10, 20, 300], [10, 5, 100])
-    interleave([question], rounds=3)
+    compare(MACHINE, [question], "ours", rounds(3))
     assert question.ratios("ours", "theirs") == [1.0, 3.0, 4.0]
     assert question.median("ours").rate == 20
     assert "3.00 (1.00, 4.00)" in table([question], "ours")
@@ -43,18 +48,20 @@ def test_the_order_of_the_sides_alternates() -> None:
 
         return ask
 
-    interleave([Question("GET", {"a": of("a"), "b": of("b")})], rounds=3)
+    compare(MACHINE, [Question("GET", {"a": of("a"), "b": of("b")})], "a", rounds(3))
     assert asked == ["a", "b", "b", "a", "a", "b"]
 
 
 def test_all_samples_and_the_machine_are_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     question = sides([4], [2])
-    interleave([question], rounds=1)
-    report(MACHINE, [question], "ours", tmp_path / "found.json")
-    written = json.loads((tmp_path / "found.json").read_text())
+    file = tmp_path / "found.json"
+    compare(MACHINE, [question], "ours", rounds(1, "--json", str(file)))
+    written = json.loads(file.read_text())
     assert written["questions"][0]["samples"]["theirs"] == [{"rate": 2, "p50": 1.0, "p99": 2.0}]
     assert written["machine"]["fsyncs"] == 900.0
-    assert "900 fsync/s" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "900 fsync/s" in printed
+    assert kept(file.read_text()) == printed.strip()
 
 
 def test_the_figures_of_redis_benchmark_are_read_by_name() -> None:
