@@ -70,7 +70,7 @@ def compare(machine: Machine, questions: Sequence[Question], ours: str, asked: a
 
 def table(questions: Sequence[Question], ours: str) -> str:
     """Return the medians of all sides, with our rate as a multiple of theirs: median, least and greatest."""
-    width = 2 + max(len(side) for question in questions for side in question.sides)
+    width = 2 + max(len(side) for question in questions for side in question.samples)
     lines = []
     for question in questions:
         head = f"{'per second':>12}{'p50 ms':>9}{'p99 ms':>9}   {ours} to it (from, to)"

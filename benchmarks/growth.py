@@ -1,9 +1,9 @@
 """How reads by id change with the number of users and of workers: `python -m benchmarks.growth [--users 1000000]`.
 
-Two Redis servers are filled by the projector's own calculation, one with 10,000 users, one with all; query APIs of one and
-of two workers at each are asked in turns for any of the users over 32 connections. One worker has core 0 as in the other
-comparisons; two have both cores, which they share with Redis and the load, so on two cores a second worker shows what
-it costs rather than what it brings.
+Two Redis servers are filled by the projector's own calculation, one with 10,000 users, one with all; query APIs of one
+and of two workers at each are asked in turns for any of the users over 32 connections. One worker has core 0 as in the
+other comparisons; two have both cores, which they share with Redis and the load, so on two cores a second worker shows
+what it costs rather than what it brings.
 """
 
 import os
