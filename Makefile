@@ -198,8 +198,10 @@ cloud-up cloud-down: ## Wake the dev environment on Google Cloud; cloud-down: pa
 	$(CLOUD) apply -input=false -auto-approve $(VARS) -var parked=$(if $(filter cloud-down,$@),true,false)
 
 .PHONY: bench
-bench: $(VENV)/dev.stamp ## Measure the rates against a plain CRUD service
-	@$(PY) -m benchmarks.against_crud
+bench: $(VENV)/dev.stamp ## Measure reads and writes beside other ways to build such a service
+	@$(PY) -m benchmarks.read_rate
+	@$(PY) -m benchmarks.write_rate
+	@$(PY) -m benchmarks.guard_cost
 
 .PHONY: contract
 contract: $(VENV)/dev.stamp ## Write events/schemas, events/asyncapi.json and docs/events.md from the models, if compatible

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from projector.projection import LogEntry, project
@@ -121,6 +121,11 @@ class CrowdedDirectory:
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Return the ids of the users, by number."""
+        return self._ids
 
     def register(self, up_to: int) -> Iterator[int]:
         """Register users up to a number; tell after each batch how many there are."""

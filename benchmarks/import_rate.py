@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from benchmarks.against_crud import directory
 from benchmarks.load import http_request, run_load
+from benchmarks.services import directory
 from command_api.import_client import exchange
 
 CONNECTIONS = (1, 32, 128)

@@ -39,6 +39,11 @@ class ImportedDirectory:
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def ids(self) -> Sequence[str]:
+        """Return the ids of the users, by number."""
+        return self._ids
+
     def register(self, up_to: int) -> Iterator[int]:
         """Import users up to a number; tell after each request how many there are.
 

@@ -13,8 +13,6 @@ import argparse
 import http.client
 import os
 import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,9 +24,10 @@ from urllib.parse import urlencode
 
 from redis import Redis
 
-from benchmarks.against_crud import directory as whole_stack
 from benchmarks.crowded_directory import PARTITIONS, PREFIX, CrowdedDirectory, address_of, name_of
 from benchmarks.imported_directory import ImportedDirectory
+from benchmarks.services import directory as whole_stack
+from benchmarks.services import query_api
 from devstack import servers
 from query_api.cursors import Cursor
 from query_api.directory import Start
@@ -42,7 +41,6 @@ _DEEP_USERS: Final = 9_999 * 50
 _SUSPENDED_EACH: Final = 100
 _FURTHER_EVENTS: Final = 10_000
 _BUDGET_BYTES: Final = 2048
-_READY_SECONDS: Final = 60
 _KEYS_SAMPLED: Final = 1000
 
 Query = dict[str, str]
@@ -205,42 +203,6 @@ def indexes(directory: Directory) -> dict[str, str]:
 def used(redis: Redis) -> int:
     """Return the bytes that Redis uses."""
     return int(redis.info("memory")["used_memory"])
-
-
-@contextmanager
-def query_api(redis_url: str) -> Iterator[int]:
-    """Run a query API; yield its port."""
-    port = servers.free_port()
-    environment = os.environ | {
-        "REDIS_URL": redis_url,
-        "REDIS_KEY_PREFIX": PREFIX,
-        "QUERY_API_PORT": str(port),
-        "ACCESS_LOG": "false",
-    }
-    process = subprocess.Popen([sys.executable, "-m", "query_api"], env=environment, stdout=subprocess.DEVNULL)
-    try:
-        wait_until_ready(port, process)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until the query API is ready."""
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == http.client.OK:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.1)
-    raise SystemExit("the query API does not become ready")
 
 
 @contextmanager

@@ -77,7 +77,7 @@ async def run_load(
 
     `next_request` makes each request's bytes at the moment it is sent; `on_reply` sees each reply's status and body.
     """
-    load = _Load(host, port, next_request, on_reply)
+    load = Load(host, port, next_request, on_reply)
     await load.open(connections)
     loop = asyncio.get_running_loop()
     pace = loop.create_task(load.pace(rate)) if rate else None
@@ -95,7 +95,7 @@ async def run_load(
     return result
 
 
-class _Load:
+class Load:
     """The state that the connections share."""
 
     def __init__(self, host: str, port: int, next_request: RequestFactory, on_reply: ReplyHandler | None) -> None:
@@ -104,9 +104,9 @@ class _Load:
         self.on_reply = on_reply
         self.stopping = False
         self.paced = False
-        self.idle: deque[_Connection] = deque()
+        self.idle: deque[Connection] = deque()
         self.due: deque[float] = deque()
-        self.connections: list[_Connection] = []
+        self.connections: list[Connection] = []
         self.reset()
 
     def reset(self) -> None:
@@ -115,7 +115,7 @@ class _Load:
         self.broken = 0
 
     async def open(self, count: int) -> None:
-        self.connections = [_Connection(self) for _ in range(count)]
+        self.connections = [Connection(self) for _ in range(count)]
         await asyncio.gather(*(connection.connect() for connection in self.connections))
 
     def start_all(self) -> None:
@@ -137,7 +137,7 @@ class _Load:
                 due += 1 / rate
             await asyncio.sleep(due - now)
 
-    def go_on(self, connection: "_Connection") -> None:
+    def go_on(self, connection: "Connection") -> None:
         if self.stopping:
             if connection.answered is not None:
                 connection.answered.set()
@@ -181,10 +181,10 @@ class _Load:
         )
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection, opened anew when the server closes it (as gunicorn's sync worker does after every reply)."""
 
-    def __init__(self, load: _Load) -> None:
+    def __init__(self, load: Load) -> None:
         self.load = load
         self.transport: asyncio.Transport | None = None
         self.busy = False

@@ -5,6 +5,7 @@ from query_api.change_feed import ChangeFeed
 from query_api.change_log import ChangeLog
 from query_api.changes import CHANGES_PATH, ChangesResource
 from query_api.description import document
+from query_api.direct_users import DirectUsers
 from query_api.directory import Directory, DirectoryError
 from query_api.export import EXPORT_PATH, ExportResource
 from query_api.export import MEDIA_TYPE as EXPORT_TYPE
@@ -29,11 +30,13 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
     on_startup: list[Hook] = []
     on_shutdown: list[Hook] = []
     on_drain: list[DrainHook] = []
+    direct: DirectUsers | None = None
     if directory is None:
         redis = RedisConnection(settings.redis_address)
         on_startup.append(redis.start)
         on_shutdown.append(redis.close)
-        directory = RedisDirectory(redis, settings.redis_key_prefix)
+        directory = in_redis = RedisDirectory(redis, settings.redis_key_prefix)
+        direct = DirectUsers(in_redis)
         changes = RedisChanges(redis, settings.redis_key_prefix)
     feed: ChangeFeed | None = None
     if changes is not None:
@@ -59,6 +62,7 @@ def create_app(settings: QuerySettings, directory: Directory | None = None, chan
         on_startup=on_startup,
         on_shutdown=on_shutdown,
         on_drain=on_drain,
+        direct_route=direct,
         other_media_types={EXPORT_PATH: EXPORT_TYPE, CHANGES_PATH: change_messages.MEDIA_TYPE},
     )
     app.add_error_handler(DirectoryError, errors.answer)

@@ -24,7 +24,9 @@ from read_models import user_calls
 from read_models.calls import Key
 from read_models.consistency import ConsistencyToken
 from read_models.keys import GenerationKeys, Keys
+from read_models.read_calls import Source
 from read_models.records import UserRecord, split_record
+from runtime.direct_answers import Question
 from runtime.redis_connection import RedisConnection
 
 _ACTIVE: Final = "A"
@@ -57,6 +59,25 @@ class RedisDirectory:
                 return _found(record, source.log_id, seen)
             reader.source = None
         raise unstable()
+
+    def ask_for_user(self, user_id: str) -> Question | None:
+        """Ask for a user by id if that can be done without waiting; for `user_in`."""
+        source = self._reader.source
+        if source is None:
+            return None
+        reply = self._reader.send_at_once("MGET", self._live, source.generation.user(user_id))
+        return None if reply is None else Question(reply, source)
+
+    def user_in(self, question: Question) -> FoundUser | None:
+        """Return the user whom `ask_for_user` found; None: `user` has to look closer."""
+        source: Source = question.asked_of
+        pointer, record = question.reply.result()
+        if pointer != source.pointer or record is None:
+            return None
+        version, partition, offset, presence, document = split_record(record)
+        if presence != _ACTIVE:
+            return None
+        return FoundUser(document, version, f"{source.log_id}.{partition}-{offset}")
 
     async def list_users(self, query: ListQuery, seen: ConsistencyToken | None) -> UserPage:
         """List users."""

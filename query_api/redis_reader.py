@@ -1,5 +1,6 @@
 """Asking the live generation of the read models, whichever it is: what all questions to Redis have in common."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -121,6 +122,10 @@ class RedisReader:
             if None in values:
                 return count + values.index(None)
             count += len(values)
+
+    def send_at_once(self, *command: Argument) -> "asyncio.Future[Reply] | None":
+        """Send one command; None: there is no connection now. Raises what Redis's errors are, instead of ours."""
+        return self._redis.send_at_once(*command)
 
     async def execute(self, *command: Argument) -> Reply:
         """Execute one command.

@@ -52,6 +52,11 @@ class Access:
             return  # Falcon's to answer: 405, or what OPTIONS asks for
         raise _refusal("scope", "insufficient-scope", _scope_detail(scope), "insufficient_scope", scope)
 
+    def remembered(self, token: bytes, scope: str | None) -> Principal | None:
+        """Return whose token this is if it was accepted before and has the scope."""
+        principal = self._verifier.remembered(token)
+        return principal if principal is not None and scope in principal.scopes else None
+
     async def _verified(self, token: bytes) -> Principal:
         try:
             return await self._verifier.verify(token)

@@ -1,6 +1,6 @@
 """Where a request came from, also through proxies of our own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -22,11 +22,14 @@ class ClientAddresses:
 
     def of(self, req: Request) -> str:
         """Return the nearest address that is not one of our proxies."""
-        client = req.scope.get("client")
-        address: str = client[0] if client else UNKNOWN
+        forwarded = (value for name, value in req.scope["headers"] if name == b"x-forwarded-for")
+        return self.of_peer(req.scope.get("client"), forwarded)
+
+    def of_peer(self, client: tuple[str, int] | None, forwarded: Iterable[bytes]) -> str:
+        """Return it, given who is connected and the values of X-Forwarded-For."""
+        address = client[0] if client else UNKNOWN
         if not self._trusted or not self._is_proxy(address):
             return address
-        forwarded = [value for name, value in req.scope["headers"] if name == b"x-forwarded-for"]
         # Each proxy adds whom it was asked by at the end, so what a client made up stands before that.
         for one in reversed(b",".join(forwarded).decode("latin-1").split(",")):
             named = one.strip()

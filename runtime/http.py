@@ -14,6 +14,8 @@ import orjson
 
 from runtime import docs_page, health, logs, problems, startup
 from runtime.access_schema import secured
+from runtime.direct_answers import DirectAnswers, DirectRoute
+from runtime.direct_protocol import DIRECT_ANSWERS
 from runtime.guards import NO_GUARDS, Guards
 from runtime.observation import Observation, Request
 from runtime.uvicorn_protocol import DRAIN_HOOKS
@@ -40,6 +42,7 @@ def create_falcon_app(
     on_startup: Sequence[Hook] = (),
     on_shutdown: Sequence[Hook] = (),
     on_drain: Sequence[DrainHook] = (),
+    direct_route: DirectRoute | None = None,
     other_media_types: Mapping[str, str] | None = None,
 ) -> App:
     """Make an app that knows all but the service's own routes.
@@ -49,8 +52,9 @@ def create_falcon_app(
     request an id, a trace, metrics and, with `access_log`, a log line; answers failures with problem documents.
     `on_startup` runs before the first request and may raise StartupError; `on_shutdown` runs after the last one, in
     reverse order. `on_drain` runs when the server begins to stop, for answers that have no end of their own; it may run
-    more than once. `other_media_types` names the paths that answer with something else than JSON. `guards` decide who
-    is let in; without any everybody is. With `tracing`, which is closed last, each request is a span.
+    more than once. `direct_route` answers plain requests beside the route of the same template, by the server's
+    protocol. `other_media_types` names the paths that answer with something else than JSON. `guards` decide who is let
+    in; without any everybody is. With `tracing`, which is closed last, each request is a span, so none is direct.
     """
     media_types = {"/metrics": _METRICS_TYPE, **docs_page.MEDIA_TYPES, **(other_media_types or {})}
     logged = access_log and logging.getLogger(_ACCESS_LOGGER).isEnabledFor(logging.INFO)
@@ -60,14 +64,17 @@ def create_falcon_app(
         checks = {**checks, "token-keys": guards.access.keys.not_ready_because}
     on_startup, on_shutdown = [*guards.on_startup, *on_startup], [*guards.on_shutdown, *on_shutdown]
     observers: list[Any] = [observation]
+    state: dict[str, Any] = {DRAIN_HOOKS: on_drain}
     if tracing is not None:
         from runtime.request_spans import RequestSpans
 
         observers.append(RequestSpans(tracing))
         on_shutdown = [partial(asyncio.to_thread, tracing.close), *on_shutdown]
+    elif direct_route is not None:
+        state[DIRECT_ANSWERS] = DirectAnswers(direct_route, guards, observation)
     app: App = falcon.asgi.App(
         request_type=Request,
-        middleware=[*observers, *guards.middleware, _Lifespan(on_startup, on_shutdown, on_drain)],
+        middleware=[*observers, *guards.middleware, _Lifespan(on_startup, on_shutdown, state)],
         router=_Router(),
     )
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(orjson.dumps, orjson.loads)
@@ -100,14 +107,15 @@ class _Router(falcon.routing.CompiledRouter):
 class _Lifespan:
     """Runs the service's hooks on the ASGI lifespan events."""
 
-    def __init__(self, on_startup: Sequence[Hook], on_shutdown: Sequence[Hook], on_drain: Sequence[DrainHook]) -> None:
+    def __init__(self, on_startup: Sequence[Hook], on_shutdown: Sequence[Hook], state: Mapping[str, Any]) -> None:
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
-        self._on_drain = on_drain
+        self._state = state
 
     async def process_startup(self, scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        # ASGI tells an application of its end only when all answers are complete.
-        scope.get("state", {})[DRAIN_HOOKS] = self._on_drain
+        # What the server's protocol asks of us beside ASGI: to know of the end before all answers are complete, and
+        # direct answers.
+        scope.get("state", {}).update(self._state)
         try:
             for hook in self._on_startup:
                 await hook()

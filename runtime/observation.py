@@ -77,10 +77,10 @@ class Observation:
     async def process_request(self, req: Request, resp: falcon.asgi.Response) -> None:
         """Note the time, give the request its id and trace, and refuse it when JSON is not acceptable."""
         req.started = perf_counter()
-        self._in_flight.inc()
+        self.begun()
         headers = req.raw_header
         given = headers(b"x-request-id")
-        request_id = _accepted_id(given) if given is not None else context.new_request_id()
+        request_id = accepted_id(given) if given is not None else context.new_request_id()
         context.request_id.set(request_id)
         resp.set_header(REQUEST_ID_HEADER, request_id)
         trace = headers(b"traceparent")
@@ -95,19 +95,34 @@ class Observation:
         self, req: Request, resp: falcon.asgi.Response, _resource: object, _succeeded: bool
     ) -> None:
         """Count and time the request by its route, and log it."""
-        seconds = perf_counter() - req.started
+        self.ended(req.method, req.uri_template, resp.status_code, perf_counter() - req.started)
+
+    @property
+    def logs(self) -> bool:
+        """Say whether requests are logged."""
+        return self._access_log is not None
+
+    def begun(self) -> None:
+        """Count a request that came."""
+        self._in_flight.inc()
+
+    def given_up(self) -> None:
+        """Count it no more: somebody else will answer it, and count it."""
         self._in_flight.dec()
-        status = resp.status_code
-        key = (req.uri_template, req.method, status)
+
+    def ended(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """Count and log a request that was answered."""
+        self._in_flight.dec()
+        key = (route, method, status)
         duration = self._durations.get(key)
         if duration is None:
             duration = self._durations[key] = _child(*key)
         duration.observe(seconds)
-        if self._access_log is not None and key[0] not in UNLOGGED_ROUTES:
+        if self._access_log is not None and route not in UNLOGGED_ROUTES:
             # The template and not the path or the query: those can hold what identifies a person.
             fields: dict[str, Any] = {
-                "method": req.method,
-                "route": req.uri_template,
+                "method": method,
+                "route": route,
                 "status": status,
                 "duration_ms": round(seconds * 1000, 3),
             }
@@ -115,7 +130,7 @@ class Observation:
 
     def _acceptable(self, accept: bytes, path: str) -> bool:
         other = self._other_media_types.get(path)
-        return _accepts(accept, JSON_TYPES if other is None else (other, *JSON_TYPES))
+        return accepts(accept, JSON_TYPES if other is None else (other, *JSON_TYPES))
 
 
 def _child(route: str | None, method: str, status: int) -> Histogram:
@@ -124,13 +139,15 @@ def _child(route: str | None, method: str, status: int) -> Histogram:
     return HTTP_REQUEST_DURATION.labels(route or "none", known, str(status))
 
 
-def _accepted_id(given: bytes) -> str:
+def accepted_id(given: bytes) -> str:
+    """Return the id that a client gave its request, or another one if that is none to be logged."""
     text = given.decode("latin-1")
     return text if _SANE_REQUEST_ID.fullmatch(text) else context.new_request_id()
 
 
 @lru_cache(maxsize=256)
-def _accepts(accept: bytes, offered: tuple[str, ...]) -> bool:
+def accepts(accept: bytes, offered: tuple[str, ...]) -> bool:
+    """Say whether a client takes one of the media types, by the value of Accept."""
     try:
         return any(falcon.mediatypes.quality(media_type, accept.decode("latin-1")) > 0 for media_type in offered)
     except ValueError:

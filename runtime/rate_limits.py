@@ -5,7 +5,7 @@ docs/adr/0602-requests-are-counted-by-leases.md tells why no library does it.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -74,6 +74,9 @@ class _Lease:
     until: float = 0.0
     refused_until: float = 0.0
 
+    def holds(self, now: float) -> bool:
+        return self.granted >= 1 and self.until > now
+
 
 class RateLimit:
     """At most `quota` requests of one caller in `window` seconds, in any mixture over the processes."""
@@ -100,7 +103,7 @@ class RateLimit:
             lease = self._leases[caller] = _Lease()
         if lease.refused_until > now:
             return False, 0, math.ceil(lease.refused_until - now)
-        if lease.granted < 1 or lease.until <= now:
+        if not lease.holds(now):
             try:
                 granted, left, wait = await self._bank.take(
                     f"{self.name}:{quote(caller, safe='')}", self._quota, self._window, self._lease_size
@@ -114,8 +117,44 @@ class RateLimit:
                 return False, 0, max(1, math.ceil(wait))
             lease.granted = granted + (lease.granted if lease.until > now else 0)
             lease.left, lease.until = left, now + self._window
+        return True, self._take_from(lease), math.ceil(self._window)
+
+    def lease_of(self, caller: str) -> _Lease | None:
+        """Return the caller's lease if a request can be taken from it, without asking the bank."""
+        lease = self._leases.get(caller)
+        return lease if lease is not None and lease.holds(self._clock()) else None
+
+    def spend_from(self, lease: _Lease) -> str:
+        """Take one request from such a lease; return what RateLimit tells the client then."""
+        return self.told(self._take_from(lease), math.ceil(self._window))
+
+    def told(self, left: int, seconds: int) -> str:
+        """Return what RateLimit tells a client."""
+        return f'"{self.name}";r={left};t={seconds}'
+
+    def _take_from(self, lease: _Lease) -> int:
         lease.granted -= 1
-        return True, lease.granted + lease.left, math.ceil(self._window)
+        return lease.granted + lease.left
+
+
+class Spent:
+    """What one request took from its caller's leases."""
+
+    __slots__ = ("_leases", "_policies", "_told")
+
+    def __init__(self, leases: Sequence[_Lease], policies: str, told: str) -> None:
+        self._leases = leases
+        self._policies = policies
+        self._told = told
+
+    def give_back(self) -> None:
+        """Undo it: the request will be counted once more."""
+        for lease in self._leases:
+            lease.granted += 1
+
+    def header_lines(self) -> bytes:
+        """Return the headers that tell the client, as lines."""
+        return f"ratelimit-policy: {self._policies}\r\nratelimit: {self._told}\r\n".encode() if self._told else b""
 
 
 class RateLimits:
@@ -140,6 +179,20 @@ class RateLimits:
         if self._per_address is not None and req.path not in OPEN_PATHS:
             await _spend(self._per_address, self._addresses.of(req), resp)
 
+    def spend_at_once(self, client: tuple[str, int] | None, forwarded_for: Iterable[bytes], actor: str) -> Spent | None:
+        """Count a request without waiting; None: a lease has to be taken for it first, and nothing was counted."""
+        leases: list[tuple[RateLimit, _Lease | None]] = []
+        if self._per_address is not None:
+            address = self._addresses.of_peer(client, forwarded_for)
+            leases.append((self._per_address, self._per_address.lease_of(address)))
+        if self._per_subject is not None and actor:
+            leases.append((self._per_subject, self._per_subject.lease_of(actor)))
+        taken = [(limit, lease) for limit, lease in leases if lease is not None]
+        if len(taken) < len(leases):
+            return None
+        told = [limit.spend_from(lease) for limit, lease in taken]
+        return Spent([lease for _, lease in taken], ", ".join(limit.policy for limit, _ in taken), ", ".join(told))
+
     async def process_resource(
         self, req: Request, resp: falcon.asgi.Response, _resource: object, _params: dict[str, Any]
     ) -> None:
@@ -150,7 +203,7 @@ class RateLimits:
 
 async def _spend(limit: RateLimit, caller: str, resp: falcon.asgi.Response) -> None:
     passes, left, seconds = await limit.spend(caller)
-    headers = {"RateLimit-Policy": limit.policy, "RateLimit": f'"{limit.name}";r={left};t={seconds}'}
+    headers = {"RateLimit-Policy": limit.policy, "RateLimit": limit.told(left, seconds)}
     if not passes:
         metrics.RATE_LIMITED.labels(limit.name).inc()
         detail = f"This {limit.name} asks too often; the limits are {limit.policy}."

@@ -109,6 +109,14 @@ class RedisConnection:
         link = self._link or await self._wait_for_link()
         return await link.send(pack_command(command))
 
+    def send_at_once(self, *command: Argument) -> "asyncio.Future[Reply] | None":
+        """Send one command without waiting for a connection; None: there is none now, and nothing was sent.
+
+        The future gets the reply, or the error.
+        """
+        link = self._link
+        return None if link is None else link.send(pack_command(command))
+
     async def execute_many(self, commands: Iterable[Sequence[Argument]]) -> list[Reply]:
         """Send commands in one piece and return their replies; all are executed, then the first error reply raises."""
         packed = [pack_command(tuple(command)) for command in commands]

@@ -25,8 +25,8 @@ from gunicorn.workers.base import Worker
 from uvicorn_worker import UvicornWorker
 
 from runtime import startup
+from runtime.direct_protocol import DirectProtocol
 from runtime.graceful_server import FAREWELL_SECONDS, GracefulServer
-from runtime.guarded_protocol import GuardedProtocol
 from runtime.settings import HttpSettings
 from runtime.startup import StartupError
 
@@ -112,7 +112,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": GuardedProtocol,
+        "http": DirectProtocol,
         "ws": "none",
         "lifespan": "on",
         "interface": "asgi3",

@@ -38,6 +38,13 @@ class OneWriteTransport:
         if self._held_bytes > _MOST_HELD_BYTES:
             self._flush()
 
+    def write_whole(self, data: bytes) -> None:
+        """Send `data`, to which nothing will be added, after what was written before."""
+        if self._held:
+            self.write(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         """Send what is held, then close."""
         self._flush()

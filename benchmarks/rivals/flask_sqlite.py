@@ -1,35 +1,42 @@
 """The classic CRUD service that the product is compared with: Flask and SQLite, as Flask's documentation has them.
 
 One connection per request in `g`, closed on teardown (the pattern "Using SQLite 3 with Flask"), SQLite's default
-rollback journal, a unique index for the e-mail address. It keeps no history, sends no events and validates little, so
-the comparison favours it. Runs under gunicorn with its default worker:
+rollback journal, an index for each question that is asked. It keeps no history, sends no events and validates little,
+so the comparison favours it. Runs under gunicorn with its default worker:
 
     DATABASE=/tmp/users.db gunicorn 'benchmarks.rivals.flask_sqlite:create_app()'
 """
 
 import os
 import sqlite3
-import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, current_app, g, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, Conflict, NotFound
+from werkzeug.exceptions import Conflict, NotFound
+
+from benchmarks.rivals.sql_users import COLUMNS, PAGE, document, new_user, requested_fields
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     id TEXT PRIMARY KEY,
     email TEXT NOT NULL UNIQUE,
-    given TEXT,
-    family TEXT,
+    given TEXT COLLATE NOCASE,
+    family TEXT COLLATE NOCASE,
     display_name TEXT,
     status TEXT NOT NULL,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
     version INTEGER NOT NULL
-)
+);
+CREATE INDEX IF NOT EXISTS by_creation ON users (created_at, id);
+CREATE INDEX IF NOT EXISTS by_given_name ON users (given);
+CREATE INDEX IF NOT EXISTS by_family_name ON users (family);
 """
-TEXT_FIELDS = ("email", "given", "family", "display_name")
+INSERT = f"INSERT INTO users ({', '.join(COLUMNS)}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
 
 
 def create_app(database: str | None = None) -> Flask:
@@ -38,12 +45,19 @@ def create_app(database: str | None = None) -> Flask:
     app.config["DATABASE"] = database or os.environ["DATABASE"]
     app.teardown_appcontext(close_connection)
     app.add_url_rule("/users", view_func=register, methods=["POST"])
-    app.add_url_rule("/users", view_func=find_by_email, methods=["GET"])
+    app.add_url_rule("/users", view_func=find, methods=["GET"])
     app.add_url_rule("/users/<user_id>", view_func=read, methods=["GET"])
     app.add_url_rule("/users/<user_id>", view_func=update, methods=["PATCH"])
     with app.app_context():
-        connection().execute(SCHEMA)
+        connection().executescript(SCHEMA)
     return app
+
+
+def fill(database: Path, users: Iterable[Mapping[str, Any]]) -> None:
+    """Store users in a new database file."""
+    with closing(sqlite3.connect(database)) as db, db:
+        db.executescript(SCHEMA)
+        db.executemany(INSERT, users)
 
 
 def connection() -> sqlite3.Connection:
@@ -64,41 +78,36 @@ def close_connection(_error: BaseException | None) -> None:
 
 def register() -> tuple[Response, int, dict[str, str]]:
     """Store a new user; 409 when the address is taken."""
-    fields = _fields()
-    if "@" not in (fields.get("email") or ""):
-        raise BadRequest("email is required")
-    now = datetime.now(UTC).isoformat()
-    user: dict[str, Any] = {name: fields.get(name) for name in TEXT_FIELDS}
-    user |= {"id": str(uuid.uuid4()), "status": "active", "created_at": now, "updated_at": now, "version": 1}
+    user = new_user()
     try:
         with connection() as db:
-            db.execute(
-                "INSERT INTO users (id, email, given, family, display_name, status, created_at, updated_at, version)"
-                " VALUES (:id, :email, :given, :family, :display_name, :status, :created_at, :updated_at, :version)",
-                user,
-            )
+            db.execute(INSERT, user)
     except sqlite3.IntegrityError:
         raise Conflict("email is taken") from None
-    return jsonify(_document(user)), 201, {"Location": url_for("read", user_id=user["id"])}
+    return jsonify(document(user)), 201, {"Location": url_for("read", user_id=user["id"])}
 
 
 def read(user_id: str) -> Response:
     """Return one user by id."""
-    return jsonify(_document(_load(user_id)))
+    return jsonify(document(_load(user_id)))
 
 
-def find_by_email() -> Response:
-    """Return the users with this address: one or none."""
-    email = request.args.get("email")
-    if email is None:
-        raise BadRequest("email is required")
-    rows = connection().execute("SELECT * FROM users WHERE email = ?", (email,)).fetchall()
-    return jsonify({"items": [_document(row) for row in rows]})
+def find() -> Response:
+    """Return the users with an address, those with a name that begins so, or those who came first."""
+    email, start = request.args.get("email"), request.args.get("q")
+    if email is not None:
+        rows = connection().execute("SELECT * FROM users WHERE email = ?", (email,))
+    elif start is not None:
+        condition = "given LIKE ? OR family LIKE ? ORDER BY created_at, id"
+        rows = connection().execute(f"SELECT * FROM users WHERE {condition} LIMIT {PAGE}", (f"{start}%", f"{start}%"))
+    else:
+        rows = connection().execute(f"SELECT * FROM users ORDER BY created_at, id LIMIT {PAGE}")
+    return jsonify({"items": [document(row) for row in rows]})
 
 
 def update(user_id: str) -> Response:
     """Change the given fields."""
-    fields = _fields()
+    fields = requested_fields()
     try:
         with connection() as db:
             user = dict(_load(user_id)) | fields
@@ -110,33 +119,11 @@ def update(user_id: str) -> Response:
             )
     except sqlite3.IntegrityError:
         raise Conflict("email is taken") from None
-    return jsonify(_document(user))
+    return jsonify(document(user))
 
 
-def _fields() -> dict[str, str | None]:
-    body = request.get_json()
-    if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
-        raise BadRequest("an object of strings is expected")
-    if unknown := body.keys() - set(TEXT_FIELDS):
-        raise BadRequest(f"unknown fields: {', '.join(sorted(unknown))}")
-    return body
-
-
-def _load(user_id: str) -> sqlite3.Row:
+def _load(user_id: str) -> dict[str, Any]:
     row: sqlite3.Row | None = connection().execute("SELECT * FROM users WHERE id = ?", (user_id,)).fetchone()
     if row is None:
         raise NotFound
-    return row
-
-
-def _document(user: sqlite3.Row | dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": user["id"],
-        "email": user["email"],
-        "name": {"given": user["given"], "family": user["family"]},
-        "display_name": user["display_name"],
-        "status": user["status"],
-        "created_at": user["created_at"],
-        "updated_at": user["updated_at"],
-        "version": user["version"],
-    }
+    return dict(row)
