@@ -198,6 +198,17 @@ def trouble_link(kind: str, trouble: str) -> Break:
     return break_it
 
 
+async def slow_projectors(system: System, random: Random, details: Details) -> None:
+    """Delay all that projectors and Redis tell each other: what must be one step would be seen as two."""
+    details |= {"seconds": longer(random), "delay": random.uniform(0.05, 0.4)}
+    members = system.of("projector")
+    for member in members:
+        member.redis.delay = details["delay"]
+    await asyncio.sleep(details["seconds"])
+    for member in members:
+        member.redis.mend()
+
+
 def _choose(system: System, random: Random, kind: str, details: Details) -> Member:
     member = random.choice(system.of(kind))
     details["member"] = member.name
@@ -213,6 +224,7 @@ def process_faults() -> dict[str, Break]:
         found |= {f"{trouble} a link to {kind}": trouble_link(kind, trouble) for trouble in ("cut", "freeze", "delay")}
     found |= {"add a projector": add_projector, "remove a projector": remove_projector}
     found["shift a clock"] = shift_clock
+    found["delay the projectors' links to redis"] = slow_projectors
     return found
 
 

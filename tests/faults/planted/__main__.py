@@ -26,7 +26,7 @@ KINDS = {
     "epoch-ignored": "fail redis over",
     "reservation-lapses-by-a-clock": "pause projector past|delay a link to kafka",
     "token-ignored": "pause projector|redis, older|kill projector",
-    "verdict-before-checkpoint": "delay a link to redis",
+    "verdict-before-checkpoint": "delay the projectors",
     "version-check-removed": "delay a link to redis",
 }
 """What brings each fault to light, as `--only` takes it."""
