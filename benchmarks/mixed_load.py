@@ -52,7 +52,7 @@ async def run_mixed_load(
     """Send requests of both kinds, one of the second kind among `every`; each client has one under way."""
     mix = _Mix(ports, kinds, every)
     for half in mix.halves:
-        # Each is opened when it is first needed: the default worker of gunicorn waits for whoever is connected.
+        # Each is opened when it is first needed: gunicorn's default worker waits for whoever is connected to ask.
         half.connections = [Connection(half) for _ in range(clients)]
         half.idle.extend(half.connections)
     for _ in range(clients):
