@@ -126,7 +126,7 @@ MISTAKES: Final = (
     Mistake("Concourse: pipelines and tasks", "concourse/cd.yml", "passed: [check]", "passed: [checks]", "no job"),
     Mistake("Concourse: pipelines and tasks", "concourse/tasks/unit.yml", "args: [unit]", "args: [units]", "target"),
     Mistake("Concourse: pipelines and tasks", "concourse/ci.yml", ", SONAR_TOKEN: ((sonar_token))", "", "SONAR_TOKEN"),
-    Mistake("Concourse: jobs", "concourse/tasks/published.yml", "OUT: ../published", "OUT: ../publish", "image.json"),
+    Mistake("Concourse: jobs", "concourse/tasks/published.yml", "OUT: ../published", "OUT: ../publish", "sbom: "),
     Mistake("Concourse: jobs", "concourse/tasks/sonar.yml", "outputs: [{name: source}]\n", "", "report-task.txt"),
     Mistake("Concourse: jobs", "Makefile", "--atomic --wait", "--wait", "--atomic"),
     Mistake(
