@@ -38,14 +38,16 @@ demo: $(VENV)/dev.stamp ## Post thousands of real names to the running stack, th
 	@$(PY) -m benchmarks.demo
 
 .PHONY: check
-check: $(VENV)/dev.stamp ## Format, lint, types, import rules, secrets, unit and property tests; needs no services
+check: static unit ## All that needs no services: `make static`, then unit and property tests
+
+.PHONY: static
+static: $(VENV)/dev.stamp ## Format, lint, types, import rules, packages, secrets
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
 	$(PY) -m pip check
 	$(PY) -m tests.artefacts.secret_scan
-	$(PY) -m pytest tests/unit tests/property
 
 # The pipelines' steps, one target each; concourse/tasks calls them. See docs/ci-cd.md.
 OUT ?= build

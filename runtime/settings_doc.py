@@ -70,9 +70,9 @@ def _type(info: FieldInfo) -> str:
         annotation = next(part for part in get_args(annotation) if part is not NoneType)
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
-    kind = {bool: "true or false", int: "whole number", float: "number", str: "text", SecretStr: "text"}.get(
-        annotation, "URL"
-    )
+    names: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number"}
+    names |= dict.fromkeys((str, SecretStr), "text")
+    kind = names.get(annotation, "URL")
     limits = []
     for limit in info.metadata:
         match limit:
