@@ -2,7 +2,7 @@
 
 On one log, in turns: kafka-python alone polls it, a projector fills an empty Redis from it, and `python -m projector
 rebuild` fills a second generation. Kafka, Redis and whoever reads share two cores. With `--other` the projector of
-another checkout takes each turn as well. With `--live` events are appended at a rate while projector and relay run.
+another checkout takes each turn as well.
 """
 
 import argparse
