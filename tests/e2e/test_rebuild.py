@@ -1,10 +1,12 @@
 """A rebuild, its rollback and the pruning, by the commands as shipped, while clients read and write."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.processes import another, eventually, metric
@@ -22,6 +24,7 @@ from tests.e2e.rebuilds import (
 )
 from tests.guarded import Access
 from tests.stack import Stack, running_stack
+from user_directory_events.consumer import Loaded, follow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -65,6 +68,7 @@ def test_a_rebuild_a_rollback_and_a_pruning_under_load(own: Stack, redis: Any, t
 
     eventually(lambda: same(redis, own, 3, 2), "both generations are alike")
     assert "generation 3: live" in run(own, "generations")
+    eventually(lambda: told_to_others(own) == answered(own), "other systems are told what readers see")
 
 
 def test_a_rebuild_that_is_killed_at_any_stage_is_gone_on_with(own: Stack, redis: Any) -> None:
@@ -158,3 +162,21 @@ def filled(redis: Any, stack: Stack) -> int:
 def same(redis: Any, stack: Stack, one: int, other: int) -> bool:
     first, second = dump(redis, stack, one), dump(redis, stack, other)
     return first == second
+
+
+def told_to_others(stack: Stack) -> dict[str, Any]:
+    """Return the documents by user id as the topic of users has them."""
+    with follow(
+        stack.environ["KAFKA_BOOTSTRAP_SERVERS"], changes_topic=stack.changes_topic, users_topic=stack.users_topic
+    ) as follower:
+        loaded = [item for batch in follower.to_the_end() for item in batch if isinstance(item, Loaded)]
+    newest = {item.user_id: item.user for item in loaded}
+    return {user_id: json.loads(user.to_json()) for user_id, user in newest.items() if user is not None}
+
+
+def answered(stack: Stack) -> dict[str, Any]:
+    """Return the documents by user id as readers get them, all of them."""
+    export = httpx.get(f"{stack.query_url}/users/export", timeout=60, trust_env=False).raise_for_status()
+    users = [line for line in map(json.loads, export.text.splitlines()) if "id" in line]
+    assert len(users) >= 2000
+    return {user["id"]: user for user in users}
