@@ -6,7 +6,6 @@ other comparisons; two have both cores, which they share with Redis and the load
 what it costs rather than what it brings.
 """
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,10 +16,9 @@ from typing import Final
 from benchmarks import comparison
 from benchmarks.comparison import Question, Sample
 from benchmarks.crowded_directory import CrowdedDirectory
-from benchmarks.load import pin_to_core
 from benchmarks.machine import this_machine
 from benchmarks.requests import by_turns, loaded
-from benchmarks.services import REST, UNDER_TEST, query_api
+from benchmarks.services import REST, UNDER_TEST, join_the_rest, query_api
 from devstack import servers
 
 _CONNECTIONS: Final = 32
@@ -47,9 +45,7 @@ def main() -> None:
     parser = comparison.arguments(__doc__)
     parser.add_argument("--users", type=int, default=1_000_000, help="the greater number (default: 1000000)")
     arguments = parser.parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("two cores are needed")
-    pin_to_core(REST)
+    join_the_rest()
     question = Question(f"GET by id, {_CONNECTIONS} connections", {})
     with TemporaryDirectory() as name, ExitStack() as stack:
         machine = this_machine(Path(name))

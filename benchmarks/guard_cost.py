@@ -5,7 +5,6 @@ and counts the request for subject and address; one does so and writes the acces
 asked by turns for users by id, with the same token.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Final
 from benchmarks import comparison
 from benchmarks.comparison import Question
 from benchmarks.crowded_directory import CrowdedDirectory
-from benchmarks.load import pin_to_core
 from benchmarks.machine import this_machine
 from benchmarks.requests import by_turns, loaded
-from benchmarks.services import REST, query_api
+from benchmarks.services import join_the_rest, query_api
 from devstack import servers
 from devstack.tokens import Issuer
 
@@ -50,9 +48,7 @@ def apis(redis_url: str, workspace: Path) -> Iterator[tuple[Mapping[str, int], s
 def main() -> None:
     """Measure and print."""
     arguments = comparison.arguments(__doc__).parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("two cores are needed")
-    pin_to_core(REST)
+    join_the_rest()
     with TemporaryDirectory() as name, servers.redis(Path(name)) as redis:
         workspace = Path(name)
         machine = this_machine(workspace)

@@ -5,7 +5,6 @@ two APIs share core 0, as the other services read and write there; the rest is o
 read, the 99th percentile that of a write.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,12 +17,11 @@ from redis import Redis
 from benchmarks import comparison, services
 from benchmarks.comparison import Question, Sample
 from benchmarks.imported_directory import ImportedDirectory
-from benchmarks.load import pin_to_core
 from benchmarks.machine import this_machine
 from benchmarks.mixed_load import run_mixed_load
 from benchmarks.read_rate import PREFIX, rivals
 from benchmarks.requests import by_turns, registrations
-from benchmarks.services import REST, Service
+from benchmarks.services import Service, join_the_rest
 
 _CLIENTS: Final = 32
 _EVERY: Final = 20
@@ -44,9 +42,7 @@ def _measured(side: Service, paths: Sequence[str], seconds: float) -> Callable[[
 def main() -> None:
     """Measure and print."""
     arguments = comparison.arguments(__doc__).parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("two cores are needed")
-    pin_to_core(REST)
+    join_the_rest()
     with TemporaryDirectory() as name, ExitStack() as stack:
         workspace = Path(name)
         machine = this_machine(workspace)

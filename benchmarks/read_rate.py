@@ -7,7 +7,6 @@ relay and the load have core 1. The limit is redis-benchmark in two places: on c
 where it has the core of the API to itself.
 """
 
-import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,12 +21,11 @@ from benchmarks import comparison, services
 from benchmarks.comparison import Question
 from benchmarks.crowded_directory import address_of, created_ms, name_of
 from benchmarks.imported_directory import ImportedDirectory
-from benchmarks.load import pin_to_core
 from benchmarks.machine import this_machine
 from benchmarks.redis_limit import redis_limit
 from benchmarks.requests import by_turns, loaded
 from benchmarks.rivals import fastapi_redis, flask_postgres, flask_sqlite
-from benchmarks.services import REST, UNDER_TEST, Service, Stack
+from benchmarks.services import REST, UNDER_TEST, Service, Stack, join_the_rest
 from user_directory_events.timestamps import from_milliseconds
 
 PREFIX: Final = "user-directory"
@@ -123,9 +121,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=10_000, help="how many there are (default: 10000)")
     parser.add_argument("--only", choices=["id", "others"], help="ask only by id, or only the other questions")
     arguments = parser.parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("two cores are needed")
-    pin_to_core(REST)
+    join_the_rest()
     with TemporaryDirectory() as name, ExitStack() as stack:
         workspace = Path(name)
         machine = this_machine(workspace)

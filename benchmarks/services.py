@@ -15,6 +15,7 @@ from typing import Final
 
 import httpx
 
+from benchmarks.load import pin_to_core
 from devstack.servers import free_port
 
 UNDER_TEST: Final = 0
@@ -195,3 +196,14 @@ def pin_tree(pid: int, cores: AbstractSet[int]) -> None:
         os.sched_setaffinity(int(task.name), cores)
         for child in (task / "children").read_text().split():
             pin_tree(int(child), cores)
+
+
+def join_the_rest() -> None:
+    """Move this process, which makes the load, to the core of all that is not under test.
+
+    Raises:
+        SystemExit: there is one core only.
+    """
+    if len(os.sched_getaffinity(0)) < 2:
+        raise SystemExit("two cores are needed")
+    pin_to_core(REST)

@@ -19,7 +19,7 @@ from typing import Any, Final
 from benchmarks import services
 from benchmarks.load import pin_to_core
 from benchmarks.machine import this_machine
-from benchmarks.services import REST, UNDER_TEST
+from benchmarks.services import UNDER_TEST, join_the_rest
 from devstack import servers
 from devstack.table import APPS, DEFAULTS, AppProcess
 
@@ -67,9 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is started (default: 5)")
     rounds = parser.parse_args().rounds
-    if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("two cores are needed")
-    pin_to_core(REST)
+    join_the_rest()
     found: dict[str, list[float]] = {}
     with TemporaryDirectory() as name, servers.kafka() as kafka, servers.redis() as redis:
         machine = this_machine(Path(name))

@@ -7,13 +7,11 @@ core 0; Kafka, Redis, the projector, the relay and the load have core 1.
 """
 
 import argparse
-import itertools
 import json
 import os
 import statistics
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,11 +20,12 @@ from urllib.parse import urlsplit
 import uvloop
 
 from benchmarks.freshness import appended, lags, watching
-from benchmarks.load import http_request, pin_to_core, run_load
+from benchmarks.load import run_load
+from benchmarks.requests import registrations
+from benchmarks.services import UNDER_TEST, join_the_rest, pin_tree
 from devstack import servers
 from tests.stack import Stack, running_stack
 
-_UNDER_TEST, _REST = 0, 1
 _CONNECTIONS = 128
 _QUIET = {"LOG_LEVEL": "warning", "ACCESS_LOG": "false"}
 _FIGURES = ("rate", "p50", "p99", "fresh_p50", "fresh_p99", "fresh_most")
@@ -69,25 +68,6 @@ def measure(stack: Stack, rate: float, seconds: float, request: Callable[[], byt
     return Pace(result.rate, result.p50, result.p99, p50, p99, fresh[-1])
 
 
-def registrations() -> Callable[[], bytes]:
-    """Register one new user after another."""
-    prefix, numbers = uuid.uuid4().hex[:12], itertools.count()
-
-    def make() -> bytes:
-        body = {"email": f"{prefix}-{next(numbers)}@example.org", "display_name": "Ada Lovelace"}
-        return http_request("POST", "/users", body=json.dumps(body).encode())
-
-    return make
-
-
-def _move(pid: int, core: int) -> None:
-    """Move a process, its children and all their threads to a core."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
-        for child in (task / "children").read_text().split():
-            _move(int(child), core)
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -96,9 +76,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of each run")
     parser.add_argument("--json", type=Path, help="file for all results")
     arguments = parser.parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("two cores are needed")
-    pin_to_core(_REST)
+    join_the_rest()
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
     found: dict[float, list[Pace]] = {rate: [] for rate in arguments.rates}
     with (
@@ -108,7 +86,7 @@ def main() -> None:
         running_stack(kafka.bootstrap, redis.url, Path(directory), **_QUIET) as stack,
     ):
         assert stack.command_api.pid is not None
-        _move(stack.command_api.pid, _UNDER_TEST)
+        pin_tree(stack.command_api.pid, {UNDER_TEST})
         request = registrations()
         measure(stack, 200, 3, request)
         for turn in range(arguments.rounds):

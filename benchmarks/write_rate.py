@@ -5,26 +5,22 @@ services on SQL is one INSERT, on disk by the database's default; that of the se
 API, or the other service, has core 0; Kafka, Redis, PostgreSQL, projector, relay and the load have core 1.
 """
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import comparison, services
 from benchmarks.comparison import Question
-from benchmarks.load import pin_to_core
 from benchmarks.machine import this_machine
 from benchmarks.read_rate import rivals
 from benchmarks.requests import loaded, registrations
-from benchmarks.services import REST
+from benchmarks.services import join_the_rest
 
 
 def main() -> None:
     """Measure and print."""
     arguments = comparison.arguments(__doc__).parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("two cores are needed")
-    pin_to_core(REST)
+    join_the_rest()
     with TemporaryDirectory() as name, ExitStack() as stack:
         workspace = Path(name)
         machine = this_machine(workspace)

@@ -11,7 +11,7 @@ from command_api.store import StoreUnavailable
 from command_api.write_tokens import InvalidWriteToken
 from command_api.writer import BudgetSpent, InQuarantine, KeyReused, TooManyWrites, ValueTaken
 from runtime.http import App
-from runtime.problems import FieldError, Problem, render
+from runtime.problems import OF_A_NEWER_RELEASE, FieldError, Problem, render
 from user_directory_events import UnknownSchema
 
 _NOTHING_CHANGED = "Nothing was changed; try again."
@@ -78,6 +78,5 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901 - a table, read from 
         case TooManyWrites():
             return Problem("service-unavailable", f"Too many writes are in hand. {_NOTHING_CHANGED}")
         case UnknownSchema():
-            reason = "A newer release wrote what has to be read for this, and this process is of an older one."
-            return Problem("service-unavailable", f"{reason} {_NOTHING_CHANGED}")
+            return Problem("service-unavailable", f"{OF_A_NEWER_RELEASE} {_NOTHING_CHANGED}")
     raise error

@@ -40,5 +40,4 @@ async def answer_to_newer(
     _req: falcon.asgi.Request, resp: falcon.asgi.Response, _error: UnknownSchema, _params: dict[str, Any], **_: Any
 ) -> None:
     """Answer where a past holds an event of a newer release, as it does while one is rolled out or back."""
-    detail = "A newer release wrote what has to be read for this, and this process is of an older one."
-    problems.render(resp, Problem("service-unavailable", detail))
+    problems.render(resp, Problem("service-unavailable", problems.OF_A_NEWER_RELEASE))

@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from runtime import context
 from runtime.problem_types import PROBLEM_TYPES, ProblemType
 
-__all__ = ["MEDIA_TYPE", "PROBLEM_TYPES", "FieldError", "Problem", "ProblemType", "install"]
+__all__ = ["MEDIA_TYPE", "OF_A_NEWER_RELEASE", "PROBLEM_TYPES", "FieldError", "Problem", "ProblemType", "install"]
 
 MEDIA_TYPE: Final = "application/problem+json"
+OF_A_NEWER_RELEASE: Final = "A newer release wrote what has to be read for this, and this process is of an older one."
+"""The detail where a schema is not known here, as it happens while a release is rolled out or back."""
 _INSTANCE_PREFIX: Final = "urn:user-directory:request:"
 _FALCON_STATUS: Final = {
     400: "invalid-request",

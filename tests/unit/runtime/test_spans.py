@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator
 import falcon
 import pytest
 from falcon.testing import ASGIConductor
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
@@ -31,18 +30,6 @@ class _Things:
 
     async def on_delete(self, _req: falcon.asgi.Request, _resp: falcon.asgi.Response, thing: str) -> None:
         raise RuntimeError(f"{thing} is somebody's name")
-
-
-@pytest.fixture
-def exporter() -> InMemorySpanExporter:
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
-def tracing(exporter: InMemorySpanExporter) -> Tracing:
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return Tracing(provider.get_tracer("test"), provider.shutdown)
 
 
 @pytest.fixture
