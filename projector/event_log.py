@@ -14,6 +14,7 @@ from runtime.kafka_consumer import keep_rejoining
 from runtime.kafka_producer import ReplaceableProducer
 from user_directory_events import HEADERS, EpochOpened, EpochOpenedData, Tick, encode
 from user_directory_events.codec import new_event_id
+from user_directory_events.resuming import resume
 from user_directory_events.timestamps import from_milliseconds
 
 CLIENT_ID = "user-directory-projector"
@@ -77,7 +78,7 @@ class EventLog:
     def place(self, partition: int, position: int) -> None:
         """Read a partition on from a position."""
         self._consumer.seek(self._at(partition), position)
-        self._consumer.resume(self._at(partition))
+        resume(self._consumer, self._at(partition))
 
     def hold(self, partition: int) -> None:
         """Read nothing of a partition until it is placed."""

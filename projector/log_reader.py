@@ -8,6 +8,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from projector.event_log import CLIENT_ID, READING_ON
 from projector.settings import ProjectorSettings
 from runtime.kafka_connection import options
+from user_directory_events.resuming import resume
 
 _TIMEOUT_MS = 5000
 
@@ -50,7 +51,7 @@ class LogReader:
         """Read these partitions and no others for now."""
         chosen = set(partitions)
         self._consumer.pause(*(self._at(p) for p in self._partitions if p not in chosen))
-        self._consumer.resume(*(self._at(p) for p in chosen))
+        resume(self._consumer, *(self._at(p) for p in chosen))
 
     def poll(self, timeout_ms: int) -> dict[int, Sequence[ConsumerRecord]]:
         """Return the next records by partition, after at most `timeout_ms`."""

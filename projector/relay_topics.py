@@ -13,6 +13,7 @@ from projector.transactions import TRANSACTION_TIMEOUT_MS, OutgoingRecord, Trans
 from runtime.kafka_connection import options
 from runtime.kafka_consumer import keep_rejoining
 from user_directory_events.public_topics import CHANGE_HEADERS, STATE_HEADERS, encode_change, encode_state
+from user_directory_events.resuming import resume
 
 CLIENT_ID = "user-directory-relay"
 
@@ -94,7 +95,7 @@ class PublicTopics:
     def place(self, partition: int, position: int) -> None:
         """Read a partition on from a position."""
         self._consumer.seek(self._at(partition), position)
-        self._consumer.resume(self._at(partition))
+        resume(self._consumer, self._at(partition))
 
     def hold(self, partition: int) -> None:
         """Read nothing of a partition until it is placed or released."""
@@ -102,7 +103,7 @@ class PublicTopics:
 
     def release(self, partition: int) -> None:
         """Read a partition on that was held."""
-        self._consumer.resume(self._at(partition))
+        resume(self._consumer, self._at(partition))
 
     def lag(self, partition: int, position: int) -> int | None:
         """Return how many offsets the log's end is ahead of a position; None: not known yet."""

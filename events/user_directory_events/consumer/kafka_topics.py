@@ -11,6 +11,7 @@ from user_directory_events.consumer.checkpoint import Checkpoint, Place
 from user_directory_events.consumer.follower import Follower, Progress
 from user_directory_events.consumer.overlap import KnownVersion
 from user_directory_events.consumer.topics import CheckpointTooOld, TopicMissing, TopicRecord
+from user_directory_events.resuming import resume
 
 _READ = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "none"}
 _PATIENCE_MS = 30_000
@@ -127,7 +128,7 @@ class KafkaTopics:
             self._consumers["users"].seek(self._at("users", partition), place.users)
             return
         self._consumers["changes"].seek(self._at("changes", partition), place.changes)
-        self._consumers["changes"].resume(self._at("changes", partition))
+        resume(self._consumers["changes"], self._at("changes", partition))
 
     def poll(self, timeout: float) -> list[TopicRecord]:
         """See `Topics`."""
