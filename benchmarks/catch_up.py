@@ -1,8 +1,8 @@
 """How fast one projector catches up: `python -m benchmarks.catch_up [--events 200000] [--rounds 5] [--other TREE]`.
 
-On one log, in turns: kafka-python alone polls it, a projector fills an empty Redis from it, and `python -m projector
-rebuild` fills a second generation. Kafka, Redis and whoever reads share two cores. With `--other` the projector of
-another checkout takes each turn as well.
+On one log, in turns: kafka-python alone polls it, a projector fills an empty Redis from it, the same while a relay
+tells all of it to the public topics, and `python -m projector rebuild` fills a second generation. Kafka, Redis and
+whoever reads share two cores. With `--other` the projector of another checkout takes each turn as well.
 """
 
 import argparse
@@ -10,14 +10,13 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +25,7 @@ from redis import Redis
 
 from benchmarks.made_up_log import write_log
 from devstack import servers
-from devstack.table import APPS, DEFAULTS, AppProcess
+from devstack.table import APPS, DEFAULTS, App, AppProcess
 from projector.settings import ProjectorSettings
 from runtime.settings import load
 
@@ -34,24 +33,33 @@ _CORES: Final = 2
 _PATIENCE_SECONDS: Final = 3600
 _LOOK_SECONDS: Final = 0.02
 _NEAR_THE_END: Final = 0.98
-_PROJECTOR: Final = APPS[0]
+_PROJECTOR, _RELAY = (next(app for app in APPS if app.name == name) for name in ("projector", "relay"))
+_REBUILD: Final = App("rebuild", ("projector", "rebuild"), "REBUILD", 0, after=())
+_CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What one turn came to: events a second, and resident megabytes at a tenth of the log and at its end."""
+    """What one turn came to.
+
+    Events a second, resident megabytes at a tenth of the log and at its end, and microseconds of processor time an
+    event that each process took.
+    """
 
     rate: float
     memory: tuple[float, float] = (0, 0)
+    processor: Mapping[str, float] = field(default_factory=dict)
 
 
 class Bench:
     """One log, and a Redis that each turn finds empty."""
 
-    def __init__(self, environ: dict[str, str], redis: "Redis", workspace: Path) -> None:
+    def __init__(self, environ: dict[str, str], redis: "Redis", workspace: Path, servers: dict[str, int]) -> None:
+        """Use servers, whose pids are given by name."""
         self._environ = environ
         self._redis = redis
         self._workspace = workspace
+        self._servers = servers
         self._settings = load(ProjectorSettings, environ)
         self._topic = self._settings.events_topic
         self._partitions = [TopicPartition(self._topic, p) for p in range(self._settings.kafka_partitions)]
@@ -87,50 +95,64 @@ class Bench:
         """Let the projector of a checkout fill an empty Redis."""
         self._redis.flushall()
         whole = self.records()
-        with self._projector(tree) as projector:
-            return self._watch(projector.pid or 0, 1, whole, lambda: projector.poll() is None)
+        with self._running(_PROJECTOR, tree) as projector:
+            return self._watch([projector], whole, lambda: self._position(1))
+
+    def relay(self, tree: Path) -> Timed:
+        """Let the projector of a checkout fill an empty Redis while its relay tells all of it once more."""
+        self._redis.flushall()
+        whole = self.records()
+        group = f"relay-{uuid.uuid4()}"
+        with ExitStack() as stack:
+            projector = stack.enter_context(self._running(_PROJECTOR, tree))
+            relay = stack.enter_context(self._running(_RELAY, tree, {"RELAY_GROUP": group}))
+            member = KafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers, group_id=group)
+            stack.callback(member.close, autocommit=False)
+            relayed = lambda: sum(member.committed(partition) or 0 for partition in self._partitions)  # noqa: E731
+            return self._watch([projector, relay], whole, relayed)
 
     def rebuild(self, tree: Path) -> Timed:
         """Let a checkout's command fill a second generation beside the first, whose projector has nothing to do."""
         self._redis.flushall()
-        with self._projector(tree) as projector:
+        with self._running(_PROJECTOR, tree) as projector:
             whole = self.records()
-            self._watch(projector.pid or 0, 1, whole, lambda: projector.poll() is None)
+            self._watch([projector], whole, lambda: self._position(1))
             projector.wait_ready()
-            command = [sys.executable, "-m", "projector", "rebuild"]
-            with (self._workspace / "rebuild.log").open("ab") as out:
-                process = subprocess.Popen(command, env=self._of(tree), cwd=tree, stdout=out, stderr=out)
-                timed = self._watch(process.pid, 2, round(whole * _NEAR_THE_END), lambda: process.poll() is None)
-                if process.wait(_PATIENCE_SECONDS) != 0:
-                    raise SystemExit(f"the rebuild failed: see {out.name}")
+            with self._running(_REBUILD, tree) as command:
+                timed = self._watch([command], round(whole * _NEAR_THE_END), lambda: self._position(2))
+                _await(lambda: command.poll() is not None, "the rebuild did not end")
+                if command.poll() != 0:
+                    raise SystemExit(f"the rebuild failed: see {command.log}")
         return timed
 
     @contextmanager
-    def _projector(self, tree: Path) -> Iterator[AppProcess]:
-        environ = self._of(tree) | {"PROJECTOR_PORT": str(servers.free_port())}
-        process = AppProcess(_PROJECTOR, self._workspace / "projector.log", environ)
+    def _running(self, app: App, tree: Path, settings: Mapping[str, str] | None = None) -> Iterator[AppProcess]:
+        # Else the working directory would come before the path.
+        environ = self._environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": f"{tree}:{tree / 'events'}"}
+        environ |= {f"{app.prefix}_PORT": str(servers.free_port()), **(settings or {})}
+        process = AppProcess(app, self._workspace / f"{app.name}.log", environ)
         process.start()
         try:
             yield process
         finally:
             process.stop()
 
-    def _of(self, tree: Path) -> dict[str, str]:
-        # Else the working directory would come before the path.
-        return self._environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": f"{tree}:{tree / 'events'}"}
-
-    def _watch(self, pid: int, generation: int, whole: int, alive: Callable[[], bool]) -> Timed:
-        _await(lambda: not alive() or self._position(generation) > 0, "nothing was projected")
-        began, first = time.perf_counter(), self._position(generation)
+    def _watch(self, processes: Sequence[AppProcess], whole: int, position: Callable[[], int]) -> Timed:
+        """Wait until all records are dealt with, as the position tells; the memory is that of the first process."""
+        _await(lambda: not _all_run(processes) or position() > 0, "nothing was projected")
+        pids = self._servers | {process.app.name: process.pid or 0 for process in processes}
+        began, first, used = time.perf_counter(), position(), {name: _processor_us(pid) for name, pid in pids.items()}
         tenth = 0.0
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while (done := self._position(generation)) < whole:
-            if not alive() or time.monotonic() > deadline:
-                raise SystemExit(f"only {done:,} of {whole:,} records were projected: see {self._workspace}")
+        while (done := position()) < whole:
+            if not _all_run(processes) or time.monotonic() > deadline:
+                raise SystemExit(f"only {done:,} of {whole:,} records were dealt with: see {self._workspace}")
             if not tenth and done >= whole / 10:
-                tenth = _resident_mb(pid)
+                tenth = _resident_mb(processes[0].pid or 0)
             time.sleep(_LOOK_SECONDS)
-        return Timed((done - first) / (time.perf_counter() - began), (tenth, _resident_mb(pid)))
+        rate = (done - first) / (time.perf_counter() - began)
+        processor = {name: (_processor_us(pid) - used[name]) / (done - first) for name, pid in pids.items()}
+        return Timed(rate, (tenth, _resident_mb(processes[0].pid or 0)), processor)
 
     def _position(self, generation: int) -> int:
         prefix = f"{self._settings.redis_key_prefix}:{generation}:partition:"
@@ -152,6 +174,15 @@ def _await(found: Callable[[], bool], failure: str) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
+def _all_run(processes: Sequence[AppProcess]) -> bool:
+    return all(process.poll() is None for process in processes)
+
+
+def _processor_us(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1e6 / _CLOCK_TICKS
+
+
 def _resident_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
@@ -163,7 +194,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--other", type=Path, help="another checkout of the project, to compare with")
-    parser.add_argument("--turns", default="poll,catch-up,rebuild", help="which of them")
+    parser.add_argument("--turns", default="poll,catch-up,relay,rebuild", help="which of them")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     asked = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:_CORES])
@@ -173,27 +204,32 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as workspace, servers.kafka() as kafka, servers.redis() as redis:
         environ = os.environ | DEFAULTS
         environ |= {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "REDIS_URL": redis.url, "LOG_FORMAT": "json"}
-        bench = Bench(environ, Redis.from_url(redis.url), Path(workspace))
+        pids = {"kafka": kafka.pid or 0, "redis": redis.pid or 0}
+        bench = Bench(environ, Redis.from_url(redis.url), Path(workspace), pids)
         size = bench.write(asked.events)
         for _ in range(asked.rounds):
             for turn in asked.turns.split(","):
                 if turn == "poll":
                     found[turn].append(bench.poll())
                     continue
+                take = {"catch-up": bench.catch_up, "relay": bench.relay, "rebuild": bench.rebuild}[turn]
                 for name, tree in trees.items():
-                    timed = bench.catch_up(tree) if turn == "catch-up" else bench.rebuild(tree)
-                    found[turn + name].append(timed)
+                    found[turn + name].append(take(tree))
             print({name: round(timed[-1].rate) for name, timed in found.items()}, flush=True)
     load_average = os.getloadavg()[1]
     print(f"{platform.machine()}, {_CORES} cores, Python {platform.python_version()}, load {load_average:.1f}")
     print(f"{asked.events:,} events of {size:.0f} bytes, medians of {asked.rounds} rounds")
-    base = statistics.median(timed.rate for timed in found["poll"]) if found["poll"] else 0
+    base = statistics.median(timed.rate for timed in found["poll"]) if "poll" in found else 0
     for name, turns in found.items():
         rate = statistics.median(one.rate for one in turns)
         ratio = f", {rate / base:.3f} of polling" if base and name != "poll" else ""
         tenth, end = (statistics.median(one.memory[i] for one in turns) for i in range(2))
         memory = f"; {tenth:.0f} MB at a tenth, {end:.0f} MB at the end: {end / tenth - 1:+.0%}" if tenth else ""
         print(f"{name}: {rate:,.0f}/s{ratio}{memory}")
+        for who in turns[0].processor:
+            print(
+                f"    {who}: {statistics.median(one.processor[who] for one in turns):.0f} us of processor time an event"
+            )
     if asked.json:
         asked.json.write_text(json.dumps({name: [vars(one) for one in timed] for name, timed in found.items()}))
 
