@@ -8,6 +8,7 @@ from redis import Connection, Redis
 from redis.exceptions import ResponseError
 
 from read_models.calls import Argument
+from runtime.redis_connection import pack_command
 
 T = TypeVar("T")
 
@@ -38,8 +39,8 @@ class RequestsAhead:
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
-            packed = self._connection.pack_commands(commands)  # type: ignore[no-untyped-call]
-            self._connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
+            packed = b"".join([pack_command(tuple(command)) for command in commands])
+            self._connection.send_packed_command([packed])  # type: ignore[no-untyped-call]
         except BaseException as error:
             self._give_up(error)
             raise

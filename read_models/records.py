@@ -3,7 +3,8 @@
 They are plain text with spaces, so that a Lua script and a reader in Python each take what they need at a glance.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, cast
 
 from pydantic_core import from_json, to_json
@@ -16,6 +17,7 @@ from user_directory_events.timestamps import ENDLESS, from_milliseconds, to_mill
 
 Presence = Literal["active", "gone", "erased", "none"]
 _LETTER: dict[Presence, str] = {"active": "A", "gone": "G", "erased": "E", "none": "N"}
+_NO_IDS = b"[]"
 _PRESENCE: dict[bytes, Presence] = {
     form.encode(): presence for presence, letter in _LETTER.items() for form in (letter, letter.lower())
 }
@@ -125,8 +127,7 @@ class Shown:
         return f"{self.version};{self.offset};{waits_from};{','.join(map(str, self.discarded))}".encode()
 
 
-@dataclass(frozen=True, slots=True)
-class UserRecord:
+class UserRecord(NamedTuple):
     """All that is known of one user: a head of words, a line feed, the document.
 
     The head is `<version> <partition> <offset> <presence> <void ids> <listing>`. `version`, `partition` and `offset`
@@ -142,7 +143,7 @@ class UserRecord:
     offset: int
     presence: Presence
     document: bytes = b""
-    void_ids: list[str] = field(default_factory=list)
+    void_ids: tuple[str, ...] = ()
     listing: str = ""
     shown: Shown | None = None
 
@@ -159,7 +160,7 @@ class UserRecord:
         version: int,
         partition: int,
         offset: int,
-        void_ids: list[str],
+        void_ids: Iterable[str],
         listing: Listing | None = None,
         document: bytes = b"",
         shown: Shown | None = None,
@@ -167,9 +168,10 @@ class UserRecord:
         """Make the record of a user in this state; `listing` and `document` of it are made if they are not there."""
         if isinstance(state, User):
             text = (listing or Listing.of(state)).encode()
-            return cls(version, partition, offset, "active", document or state.to_json(), void_ids, text, shown)
+            document = document or state.to_json()
+            return cls(version, partition, offset, "active", document, tuple(void_ids), text, shown)
         presence: Presence = "none" if state is None else "erased" if state.erased else "gone"
-        return cls(version, partition, offset, presence, b"", void_ids, shown=shown)
+        return cls(version, partition, offset, presence, b"", tuple(void_ids), shown=shown)
 
     @classmethod
     def decode(cls, value: bytes) -> Self:
@@ -187,7 +189,7 @@ class UserRecord:
             int(offset),
             _PRESENCE[letter],
             document,
-            from_json(void_ids),
+            () if void_ids == _NO_IDS else tuple(from_json(void_ids)),
             listing.decode(),
             shown,
         )
@@ -197,7 +199,7 @@ class UserRecord:
         letter = _LETTER[self.presence]
         head = f"{self.version} {self.partition} {self.offset} {letter.lower() if self.waits else letter} ".encode()
         # As many as there are void events, and as long as their writers made them: blanks would end the word.
-        void_ids = to_json(self.void_ids).replace(b" ", b"\\u0020")
+        void_ids = to_json(self.void_ids).replace(b" ", b"\\u0020") if self.void_ids else _NO_IDS
         if self.shown is not None:
             void_ids += b";" + self.shown.encode()
         return head + void_ids + b" " + self.listing.encode() + b"\n" + self.document

@@ -476,7 +476,7 @@ async def test_a_later_copy_of_an_erasure_is_known_as_one(world: World) -> None:
     found = await world.load()
     assert isinstance(found, Loaded)
     assert found.record is not None
-    assert found.record.void_ids == []
+    assert found.record.void_ids == ()
 
 
 # --- its end

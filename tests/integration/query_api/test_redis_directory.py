@@ -131,7 +131,7 @@ async def test_users_whose_documents_are_not_there_are_left_out_but_end_no_list(
 
 async def test_a_user_of_whom_only_void_events_are_known_is_not_found(world: RedisWorld) -> None:
     user_id = make_user(1).id
-    record = UserRecord(0, 0, 0, "none", b"", ["01936e0a-7a3c-7d2e-9f4b-000000000000"])
+    record = UserRecord(0, 0, 0, "none", b"", ("01936e0a-7a3c-7d2e-9f4b-000000000000",))
     await world.redis.set(world.keys.generation(1).user(user_id), record.encode())
 
     with pytest.raises(UserNotFound):
@@ -176,7 +176,7 @@ async def test_users_without_documents_are_missing(world: RedisWorld) -> None:
     for user in users:
         await world.put(user)
     await world.redis.delete(generation.user(users[0].id))
-    await world.redis.set(generation.user(users[1].id), UserRecord(0, 0, 0, "none", b"", ["void id"]).encode())
+    await world.redis.set(generation.user(users[1].id), UserRecord(0, 0, 0, "none", b"", ("void id",)).encode())
 
     found = await world.directory.lookup([user.id for user in users], [user.email for user in users], None)
 

@@ -17,10 +17,10 @@ JO = evolve(None, registered(fields={"attributes": {"text": "a\nb c"}}))
 assert isinstance(JO, User)
 RECORDS = [
     UserRecord.of(JO, version=1, partition=3, offset=41, void_ids=[]),
-    UserRecord(12, 0, 2**62, "active", b"a\nb \n", [event_id(1), event_id(2)], 'a1 2 a b\t c\t"d e"'),
+    UserRecord(12, 0, 2**62, "active", b"a\nb \n", (event_id(1), event_id(2)), 'a1 2 a b\t c\t"d e"'),
     UserRecord(2, 3, 42, "gone"),
-    UserRecord(7, 3, 43, "erased", b"", [event_id(1)]),
-    UserRecord(0, 0, -1, "none", b"", [event_id(1)]),
+    UserRecord(7, 3, 43, "erased", b"", (event_id(1),)),
+    UserRecord(0, 0, -1, "none", b"", (event_id(1),)),
 ]
 
 
