@@ -23,6 +23,7 @@ _COMMITTED_MS = 2000
 # What gathers within this time is relayed together: each transaction costs the brokers a marker in every partition.
 _GATHER_MS = 100
 _GATHER_BYTES = 256 * 1024
+_LINGER_MS = 500
 
 
 class PublicTopics:
@@ -180,5 +181,8 @@ def _make_producer(settings: RelaySettings) -> KafkaProducer:
         # A transaction that begins right after another is put off by this, as the coordinator still writes markers.
         retry_backoff_ms=20,
         max_in_flight_requests_per_connection=1,
+        # One request for a transaction: what is sent waits for the flush behind the last record of it.
+        linger_ms=_LINGER_MS,
+        batch_size=_GATHER_BYTES,
         metrics_enabled=False,
     )
