@@ -6,6 +6,7 @@ whoever reads share two cores. With `--other` the projector of another checkout 
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -42,11 +43,12 @@ _CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 class Timed:
     """What one turn came to.
 
-    Events a second, resident megabytes at a tenth of the log and at its end, and microseconds of processor time an
-    event that each process took.
+    Events a second, of the whole log and of each fifth of it, resident megabytes at a tenth of the log and at its end,
+    and microseconds of processor time an event that each process took.
     """
 
     rate: float
+    fifths: Sequence[float] = ()
     memory: tuple[float, float] = (0, 0)
     processor: Mapping[str, float] = field(default_factory=dict)
 
@@ -142,17 +144,21 @@ class Bench:
         _await(lambda: not _all_run(processes) or position() > 0, "nothing was projected")
         pids = self._servers | {process.app.name: process.pid or 0 for process in processes}
         began, first, used = time.perf_counter(), position(), {name: _processor_us(pid) for name, pid in pids.items()}
-        tenth = 0.0
+        tenth, marks = 0.0, [(began, first)]
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (done := position()) < whole:
             if not _all_run(processes) or time.monotonic() > deadline:
                 raise SystemExit(f"only {done:,} of {whole:,} records were dealt with: see {self._workspace}")
             if not tenth and done >= whole / 10:
                 tenth = _resident_mb(processes[0].pid or 0)
+            if done >= whole * len(marks) / 5:
+                marks.append((time.perf_counter(), done))
             time.sleep(_LOOK_SECONDS)
+        marks.append((time.perf_counter(), done))
+        fifths = [(b - a) / (until - since) for (since, a), (until, b) in itertools.pairwise(marks)]
         rate = (done - first) / (time.perf_counter() - began)
         processor = {name: (_processor_us(pid) - used[name]) / (done - first) for name, pid in pids.items()}
-        return Timed(rate, (tenth, _resident_mb(processes[0].pid or 0)), processor)
+        return Timed(rate, fifths, (tenth, _resident_mb(processes[0].pid or 0)), processor)
 
     def _position(self, generation: int) -> int:
         prefix = f"{self._settings.redis_key_prefix}:{generation}:partition:"
@@ -226,6 +232,10 @@ def main() -> None:
         tenth, end = (statistics.median(one.memory[i] for one in turns) for i in range(2))
         memory = f"; {tenth:.0f} MB at a tenth, {end:.0f} MB at the end: {end / tenth - 1:+.0%}" if tenth else ""
         print(f"{name}: {rate:,.0f}/s{ratio}{memory}")
+        if fifths := [one.fifths for one in turns if one.fifths]:
+            print(
+                "    fifths of the log:", *(f"{statistics.median(each):,.0f}/s" for each in zip(*fifths, strict=False))
+            )
         for who in turns[0].processor:
             print(
                 f"    {who}: {statistics.median(one.processor[who] for one in turns):.0f} us of processor time an event"

@@ -35,6 +35,8 @@ def instant(milliseconds: int) -> int:
     return milliseconds + _YEAR_1_MS
 
 
+# A user's times stand in several indexes.
+@lru_cache(maxsize=1024)
 def time_bytes(at: int) -> bytes:
     """Return an instant as it stands in an index; one beyond all times as the last there is."""
     return min(max(at, 0), 256**TIME_BYTES - 1).to_bytes(TIME_BYTES, "big")
@@ -136,7 +138,7 @@ def _spelled(
     spoken = formatted or " ".join(filter(None, (given, family)))
     sorted_by = words_of(spoken or display_name or "")
     found = list(sorted_by)
-    for text in (given, family, formatted, display_name, email):
+    for text in (*((given, family) if formatted else ()), display_name, email):
         if text and text != spoken:
             found += words_of(text)
     return " ".join(sorted_by)[:MOST_CHARACTERS], distinct(found)
