@@ -17,7 +17,7 @@ from tests.pipelines.workers import CD, CI
 
 TESTS = ("compile", "unit", "types", "lint", "coverage")
 REPORTS = ("coverage.xml", "ruff.json", "tests.xml")
-# It needs a running directory: tests/e2e/test_smoke.py has one.
+# It needs a running directory, which only `python -m tests.pipelines` starts.
 SMOKE = ("smoke",)
 
 
@@ -173,3 +173,15 @@ def test_values_that_the_chart_refuses_are_not_deployed(build: Build) -> None:
     assert list(build.statuses())[2:] == ["deploy", "notify"]
     assert "partitions" in build.done[2].output
     assert not (doubles(build) / "deployed.json").exists()
+
+
+def test_a_release_whose_smoke_test_fails_is_not_told_as_deployed(build: Build, there: Peers) -> None:
+    build.variables = {**build.variables, "dev_url": there.url}
+    before = ("publish", "published", "sbom", "scan", "chart-package", "deploy")
+
+    assert not build.run(CD, "release", without=before)
+
+    assert {task: status != 0 for task, status in build.statuses().items()} == {"smoke": True, "notify": False}
+    assert "POST /users: expected 201, got 404" in build.done[0].output
+    assert there.messages[0].startswith(":red_circle: cd/release failed")
+    assert not _secrets_said(build)
