@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.deploy import deploy
 from tests.cluster.kube import CHART, Failed, Release, eventually, names, run
 
 CLIENT = {"user-directory-client": "true"}
@@ -38,7 +39,7 @@ class ClusterTest:
         return [
             *custom, self.install, self.smoke, self.relay, self.policies, self.scale, self.kill_command_api,
             self.kill_query_api, self.kill_projector, self.kill_redis, self.restart_kafka, self.upgrade, self.rollback,
-            self.autoscale, self.uninstall,
+            self.autoscale, self.uninstall, self.deploy,
         ]  # fmt: skip
 
     def custom_resources(self) -> str:
@@ -230,6 +231,10 @@ class ClusterTest:
         self.release.helm("uninstall", self.release.name, "--wait", "--timeout", "120s")
         eventually("nothing is left", lambda: not self._left(), 90)
         return "nothing left in the namespace"
+
+    def deploy(self) -> str:
+        """The pipeline's deploy and smoke, with an image that cannot be had rolled back: no request fails"""
+        return deploy(self.release.image, self.changed)
 
     def _left(self) -> set[str]:
         kinds = run("kubectl", "api-resources", "--namespaced", "--verbs=list", "-o", "name").split()
