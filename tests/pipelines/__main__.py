@@ -76,7 +76,7 @@ def run(folder: Path) -> int:
         workers.lend(next(build.folder.glob("*-compile")) / "source" / ".venv", source)
         if first and build.run(workers.CI, "check", without=("compile",)):
             with dev(folder / "dev") as running:
-                build.variables = {**build.variables, "dev_url": running.url, "dev_token": running.token}
+                build.variables = {**build.variables, "dev-url": running.url, "dev-token": running.token}
                 build.run(workers.CD, "release")
     return _tell(build, (*_CHECK, *_RELEASE, "notify"))
 

@@ -34,7 +34,7 @@ def reports(build: Build, tmp_path: Path) -> Path:
 
 def _secrets_said(build: Build) -> list[str]:
     said = "\n".join(done.output for done in build.done)
-    names = ("registry_password", "sonar_token", "slack_webhook", "dev_token", "dev_kubeconfig")
+    names = ("registry-password", "sonar-token", "slack-webhook", "dev-token", "dev-kubeconfig")
     return [name for name in names if build.variables[name].strip() in said]
 
 
@@ -115,7 +115,7 @@ def test_a_release_is_the_commits_image_by_digest_from_the_registry_to_the_clust
 
     deployed = json.loads((doubles(build) / "deployed.json").read_text())
     assert (deployed["release"], deployed["namespace"]) == ("user-directory", "user-directory")
-    assert deployed["kubeconfig"] == build.variables["dev_kubeconfig"]
+    assert deployed["kubeconfig"] == build.variables["dev-kubeconfig"]
     images = {
         container["image"]
         for manifest in yaml.safe_load_all(deployed["manifests"])
@@ -176,7 +176,7 @@ def test_values_that_the_chart_refuses_are_not_deployed(build: Build) -> None:
 
 
 def test_a_release_whose_smoke_test_fails_is_not_told_as_deployed(build: Build, there: Peers) -> None:
-    build.variables = {**build.variables, "dev_url": there.url}
+    build.variables = {**build.variables, "dev-url": there.url}
     before = ("publish", "published", "sbom", "scan", "chart-package", "deploy")
 
     assert not build.run(CD, "release", without=before)
