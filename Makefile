@@ -159,8 +159,8 @@ TIMEOUT ?= 15m
 deploy: ## Install or upgrade the packaged chart: RELEASE= NAMESPACE= VALUES=file [TIMEOUT=15m]; a failed upgrade is rolled back
 	@test -s "$(VALUES)" || { echo "name the file of values: make deploy VALUES=values/user-directory.yaml" >&2; exit 1; }
 	@test -z "$$KUBECONFIG_DATA" || { umask 077; printf '%s' "$$KUBECONFIG_DATA" >$(OUT)/kubeconfig; }
-	$(if $(value KUBECONFIG_DATA),KUBECONFIG=$(OUT)/kubeconfig) helm upgrade --install $(RELEASE) $(OUT)/user-directory-*.tgz --namespace $(NAMESPACE) \
-		--values $(VALUES) --atomic --wait --timeout $(TIMEOUT)
+	$(if $(value KUBECONFIG_DATA),KUBECONFIG=$(OUT)/kubeconfig) helm upgrade --install $(RELEASE) $(OUT)/user-directory-*.tgz \
+		--namespace $(NAMESPACE) --values $(VALUES) --atomic --wait --timeout $(TIMEOUT)
 
 .PHONY: smoke
 smoke: $(VENV)/dev.stamp ## Try a running directory: URL=http://... [READS=url] [KILL='command']
