@@ -153,12 +153,14 @@ scan: $(VENV)/dev.stamp ## Look for known vulnerabilities in what the published 
 chart-package: $(VENV)/dev.stamp ## Package the chart with the published image's digest into OUT
 	@OUT=$(OUT) $(PY) -m pipeline.chart
 
+# How long a deployment has until every pod is ready; then it is rolled back.
+TIMEOUT ?= 15m
 .PHONY: deploy
-deploy: ## Install or upgrade the packaged chart: RELEASE= NAMESPACE= VALUES=file; a failed upgrade is rolled back
+deploy: ## Install or upgrade the packaged chart: RELEASE= NAMESPACE= VALUES=file [TIMEOUT=15m]; a failed upgrade is rolled back
 	@test -s "$(VALUES)" || { echo "name the file of values: make deploy VALUES=values/user-directory.yaml" >&2; exit 1; }
 	@test -z "$$KUBECONFIG_DATA" || { umask 077; printf '%s' "$$KUBECONFIG_DATA" >$(OUT)/kubeconfig; }
-	$(if $(KUBECONFIG_DATA),KUBECONFIG=$(OUT)/kubeconfig) helm upgrade --install $(RELEASE) $(OUT)/user-directory-*.tgz --namespace $(NAMESPACE) --create-namespace \
-		--values $(VALUES) --atomic --wait --timeout 15m
+	$(if $(value KUBECONFIG_DATA),KUBECONFIG=$(OUT)/kubeconfig) helm upgrade --install $(RELEASE) $(OUT)/user-directory-*.tgz \
+		--namespace $(NAMESPACE) --values $(VALUES) --atomic --wait --timeout $(TIMEOUT)
 
 .PHONY: smoke
 smoke: $(VENV)/dev.stamp ## Try a running directory: URL=http://... [READS=url] [KILL='command']

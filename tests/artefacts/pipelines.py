@@ -39,6 +39,11 @@ _SONAR_KEYS: Final = {
 _SONAR_PATHS: Final = ("sonar.sources", "sonar.tests")
 _SONAR_REPORTS: Final = tuple(key for key in sorted(_SONAR_KEYS) if "report" in key)
 
+# The credential manager looks a variable up as the Secret of that name; a part after a dot is a key in it.
+_VARIABLE: Final = re.compile(r"\(\(([^()]+)\)\)")
+_NAME_OF_A_SECRET: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9-]+)?")
+_LOCAL: Final = ".:"
+
 Config = dict[str, Any]
 
 
@@ -78,8 +83,12 @@ def sonar(root: Path) -> str:
 
 def _pipeline(root: Path, path: Path) -> set[str]:
     """Check one pipeline; return the names of its tasks' files."""
-    config = yaml.safe_load(path.read_text())
+    text = path.read_text()
+    config = yaml.safe_load(text)
     where = path.relative_to(root)
+    for name in _VARIABLE.findall(text):
+        if not name.startswith(_LOCAL) and not _NAME_OF_A_SECRET.fullmatch(name):
+            raise Fault(f"{where}: no Secret of Kubernetes can be named {name}, so (({name})) is never found")
     resources = {resource["name"] for resource in config["resources"]}
     known = {job["name"] for job in config["jobs"]}
     used = set()

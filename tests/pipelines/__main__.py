@@ -1,5 +1,6 @@
-"""Run every task of both pipelines in a clean clone, against doubles: `python -m tests.pipelines [--planted]`.
+"""Run every task of both pipelines in a clean clone: `python -m tests.pipelines [--planted]`.
 
+The directory that the smoke test tries is real, the other peers are doubles.
 With --planted mistakes are planted into the clone, each of which must stop the check at the right task and at no other;
 of the tests only as many are run as that takes.
 """
@@ -15,12 +16,11 @@ from typing import Final
 
 from tests.pipelines import workers
 from tests.pipelines.build import Build
+from tests.pipelines.dev import dev
 from tests.pipelines.peers import peers
 
 _CHECK: Final = ("compile", "unit", "types", "lint", "coverage", "sonar", "sonar-gate")
-_RELEASE: Final = ("publish", "published", "sbom", "scan", "chart-package", "deploy")
-# It needs a running directory: tests/e2e/test_smoke.py has one.
-_SMOKE: Final = ("smoke",)
+_RELEASE: Final = ("publish", "published", "sbom", "scan", "chart-package", "deploy", "smoke")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ def run(folder: Path) -> int:
         first = build.run(workers.CI, "check", without=_CHECK[1:])
         workers.lend(next(build.folder.glob("*-compile")) / "source" / ".venv", source)
         if first and build.run(workers.CI, "check", without=("compile",)):
-            build.run(workers.CD, "release", without=_SMOKE)
+            with dev(folder / "dev") as running:
+                build.variables = {**build.variables, "dev-url": running.url, "dev-token": running.token}
+                build.run(workers.CD, "release")
     return _tell(build, (*_CHECK, *_RELEASE, "notify"))
 
 

@@ -161,7 +161,7 @@ def helm(arguments: list[str]) -> None:
         sys.exit(subprocess.run([real, *arguments], check=False).returncode)
     parser = argparse.ArgumentParser()
     parser.add_argument("command")
-    for flag in ("--install", "--create-namespace", "--atomic", "--wait"):
+    for flag in ("--install", "--atomic", "--wait"):
         parser.add_argument(flag, action="store_true", required=True)
     for option in ("--namespace", "--values", "--timeout"):
         parser.add_argument(option, required=True)

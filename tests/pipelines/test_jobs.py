@@ -17,7 +17,7 @@ from tests.pipelines.workers import CD, CI
 
 TESTS = ("compile", "unit", "types", "lint", "coverage")
 REPORTS = ("coverage.xml", "ruff.json", "tests.xml")
-# It needs a running directory: tests/e2e/test_smoke.py has one.
+# It needs a running directory, which only `python -m tests.pipelines` starts.
 SMOKE = ("smoke",)
 
 
@@ -34,7 +34,7 @@ def reports(build: Build, tmp_path: Path) -> Path:
 
 def _secrets_said(build: Build) -> list[str]:
     said = "\n".join(done.output for done in build.done)
-    names = ("registry_password", "sonar_token", "slack_webhook", "dev_token", "dev_kubeconfig")
+    names = ("registry-password", "sonar-token", "slack-webhook", "dev-token", "dev-kubeconfig")
     return [name for name in names if build.variables[name].strip() in said]
 
 
@@ -115,7 +115,7 @@ def test_a_release_is_the_commits_image_by_digest_from_the_registry_to_the_clust
 
     deployed = json.loads((doubles(build) / "deployed.json").read_text())
     assert (deployed["release"], deployed["namespace"]) == ("user-directory", "user-directory")
-    assert deployed["kubeconfig"] == build.variables["dev_kubeconfig"]
+    assert deployed["kubeconfig"] == build.variables["dev-kubeconfig"]
     images = {
         container["image"]
         for manifest in yaml.safe_load_all(deployed["manifests"])
@@ -173,3 +173,15 @@ def test_values_that_the_chart_refuses_are_not_deployed(build: Build) -> None:
     assert list(build.statuses())[2:] == ["deploy", "notify"]
     assert "partitions" in build.done[2].output
     assert not (doubles(build) / "deployed.json").exists()
+
+
+def test_a_release_whose_smoke_test_fails_is_not_told_as_deployed(build: Build, there: Peers) -> None:
+    build.variables = {**build.variables, "dev-url": there.url}
+    before = ("publish", "published", "sbom", "scan", "chart-package", "deploy")
+
+    assert not build.run(CD, "release", without=before)
+
+    assert {task: status != 0 for task, status in build.statuses().items()} == {"smoke": True, "notify": False}
+    assert "POST /users: expected 201, got 404" in build.done[0].output
+    assert there.messages[0].startswith(":red_circle: cd/release failed")
+    assert not _secrets_said(build)
