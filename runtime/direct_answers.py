@@ -121,7 +121,7 @@ class DirectAnswers:
         given = begun.head.request_id
         request_id = context.new_request_id() if given is None else accepted_id(given)
         lines, body = document
-        limits = b"" if begun.spent is None else begun.spent.header_lines()
+        limits = b"" if begun.spent is None else begun.spent.lines
         seconds = perf_counter() - begun.started
         if self._observation.logs:
             context.request_id.set(request_id)

@@ -77,6 +77,11 @@ class _Lease:
     def holds(self, now: float) -> bool:
         return self.granted >= 1 and self.until > now
 
+    def take(self) -> int:
+        """Take one; return how many are left."""
+        self.granted -= 1
+        return self.granted + self.left
+
 
 class RateLimit:
     """At most `quota` requests of one caller in `window` seconds, in any mixture over the processes."""
@@ -88,6 +93,7 @@ class RateLimit:
         self.policy: Final = f'"{name}";q={quota};w={window:g}'
         self._quota = quota
         self._window = window
+        self._seconds = math.ceil(window)
         self._bank = bank
         self._clock = clock
         self._lease_size = max(1, quota // _LEASES_IN_WINDOW)
@@ -117,44 +123,31 @@ class RateLimit:
                 return False, 0, max(1, math.ceil(wait))
             lease.granted = granted + (lease.granted if lease.until > now else 0)
             lease.left, lease.until = left, now + self._window
-        return True, self._take_from(lease), math.ceil(self._window)
+        return True, lease.take(), self._seconds
 
     def lease_of(self, caller: str) -> _Lease | None:
         """Return the caller's lease if a request can be taken from it, without asking the bank."""
         lease = self._leases.get(caller)
         return lease if lease is not None and lease.holds(self._clock()) else None
 
-    def spend_from(self, lease: _Lease) -> str:
-        """Take one request from such a lease; return what RateLimit tells the client then."""
-        return self.told(self._take_from(lease), math.ceil(self._window))
-
-    def told(self, left: int, seconds: int) -> str:
-        """Return what RateLimit tells a client."""
-        return f'"{self.name}";r={left};t={seconds}'
-
-    def _take_from(self, lease: _Lease) -> int:
-        lease.granted -= 1
-        return lease.granted + lease.left
+    def told(self, left: object, seconds: int | None = None) -> str:
+        """Return what RateLimit tells a client; it changes in so many seconds, None: in a window's time."""
+        return f'"{self.name}";r={left};t={self._seconds if seconds is None else seconds}'
 
 
 class Spent:
-    """What one request took from its caller's leases."""
+    """What one request took from its caller's leases, and the headers that tell the client, as lines."""
 
-    __slots__ = ("_leases", "_policies", "_told")
+    __slots__ = ("_leases", "lines")
 
-    def __init__(self, leases: Sequence[_Lease], policies: str, told: str) -> None:
+    def __init__(self, leases: Sequence[_Lease], lines: bytes) -> None:
         self._leases = leases
-        self._policies = policies
-        self._told = told
+        self.lines = lines
 
     def give_back(self) -> None:
         """Undo it: the request will be counted once more."""
         for lease in self._leases:
             lease.granted += 1
-
-    def header_lines(self) -> bytes:
-        """Return the headers that tell the client, as lines."""
-        return f"ratelimit-policy: {self._policies}\r\nratelimit: {self._told}\r\n".encode() if self._told else b""
 
 
 class RateLimits:
@@ -172,6 +165,7 @@ class RateLimits:
         self._per_address = per_address
         self._per_subject = per_subject
         self._addresses = addresses
+        self._lines = {True: _lines(per_address, per_subject), False: _lines(per_address)}
         self.redis: Final = redis
 
     async def process_request(self, req: Request, resp: falcon.asgi.Response) -> None:
@@ -181,17 +175,18 @@ class RateLimits:
 
     def spend_at_once(self, client: tuple[str, int] | None, forwarded_for: Iterable[bytes], actor: str) -> Spent | None:
         """Count a request without waiting; None: a lease has to be taken for it first, and nothing was counted."""
-        leases: list[tuple[RateLimit, _Lease | None]] = []
+        leases: list[_Lease] = []
         if self._per_address is not None:
-            address = self._addresses.of_peer(client, forwarded_for)
-            leases.append((self._per_address, self._per_address.lease_of(address)))
+            lease = self._per_address.lease_of(self._addresses.of_peer(client, forwarded_for))
+            if lease is None:
+                return None
+            leases.append(lease)
         if self._per_subject is not None and actor:
-            leases.append((self._per_subject, self._per_subject.lease_of(actor)))
-        taken = [(limit, lease) for limit, lease in leases if lease is not None]
-        if len(taken) < len(leases):
-            return None
-        told = [limit.spend_from(lease) for limit, lease in taken]
-        return Spent([lease for _, lease in taken], ", ".join(limit.policy for limit, _ in taken), ", ".join(told))
+            lease = self._per_subject.lease_of(actor)
+            if lease is None:
+                return None
+            leases.append(lease)
+        return Spent(leases, self._lines[bool(actor)] % tuple([lease.take() for lease in leases]))
 
     async def process_resource(
         self, req: Request, resp: falcon.asgi.Response, _resource: object, _params: dict[str, Any]
@@ -199,6 +194,15 @@ class RateLimits:
         """Count the request for its subject."""
         if self._per_subject is not None and req.path not in OPEN_PATHS and (actor := context.actor.get()):
             await _spend(self._per_subject, actor, resp)
+
+
+def _lines(*limits: RateLimit | None) -> bytes:
+    """Return the headers that tell of these limits, as lines, with a place for what is left of each."""
+    given = [limit for limit in limits if limit is not None]
+    if not given:
+        return b""
+    policies, told = ", ".join(limit.policy for limit in given), ", ".join(limit.told("%d") for limit in given)
+    return f"ratelimit-policy: {policies}\r\nratelimit: {told}\r\n".encode()
 
 
 async def _spend(limit: RateLimit, caller: str, resp: falcon.asgi.Response) -> None:
