@@ -77,6 +77,8 @@ def test_a_rebuild_that_is_killed_at_any_stage_is_gone_on_with(own: Stack, redis
     with clients.at_work(writers=1, readers=1):
         killed = start(own, "rebuild", PROJECTOR_BATCH_RECORDS="1")
         eventually(lambda: filled(redis, own) > 100, "it fills", STARTS_WITHIN_SECONDS)
+        # The projector tells once a second.
+        killed.send_signal(signal.SIGSTOP)
         eventually(
             lambda: metric(own.projector_url, "projector_rebuild_progress_ratio") > 0,
             "its progress is told",

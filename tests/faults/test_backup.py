@@ -145,7 +145,8 @@ def test_a_restore_that_breaks_off_lets_nobody_in_and_is_begun_again(
     process.kill()
     process.communicate()
 
-    if records(after) < 3000:
+    # It may have been done before it was killed.
+    if process.returncode != 0:
         assert "message.timestamp.type=CreateTime" in refused(after, "run")
         assert "--begin-again" in refused(after, "restore", str(backup))
         done(start(after, "restore", str(backup), "--begin-again"))
