@@ -43,12 +43,12 @@ _CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 class Timed:
     """What one turn came to.
 
-    Events a second, of the whole log and of each fifth of it, resident megabytes at a tenth of the log and at its end,
-    and microseconds of processor time an event that each process took.
+    Events a second; the same, and the microseconds of processor time an event that the process took, of each fifth of
+    the log; resident megabytes at a tenth of it and at its end; what each process took in microseconds an event.
     """
 
     rate: float
-    fifths: Sequence[float] = ()
+    fifths: Sequence[tuple[float, float]] = ()
     memory: tuple[float, float] = (0, 0)
     processor: Mapping[str, float] = field(default_factory=dict)
 
@@ -144,21 +144,25 @@ class Bench:
         _await(lambda: not _all_run(processes) or position() > 0, "nothing was projected")
         pids = self._servers | {process.app.name: process.pid or 0 for process in processes}
         began, first, used = time.perf_counter(), position(), {name: _processor_us(pid) for name, pid in pids.items()}
-        tenth, marks = 0.0, [(began, first)]
+        one = processes[0].pid or 0
+        tenth, marks = 0.0, [(began, first, _processor_us(one))]
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (done := position()) < whole:
             if not _all_run(processes) or time.monotonic() > deadline:
                 raise SystemExit(f"only {done:,} of {whole:,} records were dealt with: see {self._workspace}")
             if not tenth and done >= whole / 10:
-                tenth = _resident_mb(processes[0].pid or 0)
+                tenth = _resident_mb(one)
             if done >= whole * len(marks) / 5:
-                marks.append((time.perf_counter(), done))
+                marks.append((time.perf_counter(), done, _processor_us(one)))
             time.sleep(_LOOK_SECONDS)
-        marks.append((time.perf_counter(), done))
-        fifths = [(b - a) / (until - since) for (since, a), (until, b) in itertools.pairwise(marks)]
+        marks.append((time.perf_counter(), done, _processor_us(one)))
+        fifths = [
+            ((b - a) / (until - since), (spent - before) / (b - a))
+            for (since, a, before), (until, b, spent) in itertools.pairwise(marks)
+        ]
         rate = (done - first) / (time.perf_counter() - began)
         processor = {name: (_processor_us(pid) - used[name]) / (done - first) for name, pid in pids.items()}
-        return Timed(rate, fifths, (tenth, _resident_mb(processes[0].pid or 0)), processor)
+        return Timed(rate, fifths, (tenth, _resident_mb(one)), processor)
 
     def _position(self, generation: int) -> int:
         prefix = f"{self._settings.redis_key_prefix}:{generation}:partition:"
@@ -233,9 +237,9 @@ def main() -> None:
         memory = f"; {tenth:.0f} MB at a tenth, {end:.0f} MB at the end: {end / tenth - 1:+.0%}" if tenth else ""
         print(f"{name}: {rate:,.0f}/s{ratio}{memory}")
         if fifths := [one.fifths for one in turns if one.fifths]:
-            print(
-                "    fifths of the log:", *(f"{statistics.median(each):,.0f}/s" for each in zip(*fifths, strict=False))
-            )
+            for number, unit in enumerate(("/s", " us of processor time")):
+                medians = (statistics.median(fifth[number] for fifth in each) for each in zip(*fifths, strict=False))
+                print("    fifths of the log:", *(f"{median:,.0f}{unit}" for median in medians))
         for who in turns[0].processor:
             print(
                 f"    {who}: {statistics.median(one.processor[who] for one in turns):.0f} us of processor time an event"
