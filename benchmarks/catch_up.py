@@ -25,6 +25,7 @@ from kafka import KafkaConsumer, TopicPartition
 from redis import Redis
 
 from benchmarks.made_up_log import write_log
+from benchmarks.process_usage import processor_seconds, resident_mb
 from devstack import servers
 from devstack.table import APPS, DEFAULTS, App, AppProcess
 from projector.settings import ProjectorSettings
@@ -36,7 +37,9 @@ _LOOK_SECONDS: Final = 0.02
 _NEAR_THE_END: Final = 0.98
 _PROJECTOR, _RELAY = (next(app for app in APPS if app.name == name) for name in ("projector", "relay"))
 _REBUILD: Final = App("rebuild", ("projector", "rebuild"), "REBUILD", 0, after=())
-_CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+_Mark = tuple[float, int, dict[str, float]]
+"""A moment: its time in seconds, the position, and the processor time in seconds of each process."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ class Timed:
 class Bench:
     """One log, and a Redis that each turn finds empty."""
 
-    def __init__(self, environ: dict[str, str], redis: "Redis", workspace: Path, servers: dict[str, int]) -> None:
-        """Use servers, whose pids are given by name."""
+    def __init__(self, environ: dict[str, str], redis: "Redis", workspace: Path, pids: dict[str, int]) -> None:
+        """Take the pids of Kafka and Redis by name."""
         self._environ = environ
         self._redis = redis
         self._workspace = workspace
-        self._servers = servers
+        self._pids = pids
         self._settings = load(ProjectorSettings, environ)
         self._topic = self._settings.events_topic
         self._partitions = [TopicPartition(self._topic, p) for p in range(self._settings.kafka_partitions)]
@@ -110,7 +113,10 @@ class Bench:
             relay = stack.enter_context(self._running(_RELAY, tree, {"RELAY_GROUP": group}))
             member = KafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers, group_id=group)
             stack.callback(member.close, autocommit=False)
-            relayed = lambda: sum(member.committed(partition) or 0 for partition in self._partitions)  # noqa: E731
+
+            def relayed() -> int:
+                return sum(member.committed(partition) or 0 for partition in self._partitions)
+
             return self._watch([projector, relay], whole, relayed)
 
     def rebuild(self, tree: Path) -> Timed:
@@ -140,29 +146,30 @@ class Bench:
             process.stop()
 
     def _watch(self, processes: Sequence[AppProcess], whole: int, position: Callable[[], int]) -> Timed:
-        """Wait until all records are dealt with, as the position tells; the memory is that of the first process."""
+        """Wait until the position is behind all records; memory and fifths are those of the first process."""
         _await(lambda: not _all_run(processes) or position() > 0, "nothing was projected")
-        pids = self._servers | {process.app.name: process.pid or 0 for process in processes}
-        began, first, used = time.perf_counter(), position(), {name: _processor_us(pid) for name, pid in pids.items()}
-        one = processes[0].pid or 0
-        tenth, marks = 0.0, [(began, first, _processor_us(one))]
+        pids = self._pids | {process.app.name: process.pid or 0 for process in processes}
+
+        def mark(done: int) -> _Mark:
+            return time.perf_counter(), done, {name: processor_seconds(pid) for name, pid in pids.items()}
+
+        measured, marks, tenth = processes[0], [mark(position())], 0.0
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (done := position()) < whole:
             if not _all_run(processes) or time.monotonic() > deadline:
                 raise SystemExit(f"only {done:,} of {whole:,} records were dealt with: see {self._workspace}")
             if not tenth and done >= whole / 10:
-                tenth = _resident_mb(one)
-            if done >= whole * len(marks) / 5:
-                marks.append((time.perf_counter(), done, _processor_us(one)))
+                tenth = resident_mb(measured.pid or 0)
+            if done >= whole * len(marks) / 5 and done > marks[-1][1]:
+                marks.append(mark(done))
             time.sleep(_LOOK_SECONDS)
-        marks.append((time.perf_counter(), done, _processor_us(one)))
+        marks.append(mark(done))
+        rate, processor = _between(marks[0], marks[-1])
         fifths = [
-            ((b - a) / (until - since), (spent - before) / (b - a))
-            for (since, a, before), (until, b, spent) in itertools.pairwise(marks)
+            (of_fifth, of_each[measured.app.name])
+            for of_fifth, of_each in itertools.starmap(_between, itertools.pairwise(marks))
         ]
-        rate = (done - first) / (time.perf_counter() - began)
-        processor = {name: (_processor_us(pid) - used[name]) / (done - first) for name, pid in pids.items()}
-        return Timed(rate, fifths, (tenth, _resident_mb(one)), processor)
+        return Timed(rate, fifths, (tenth, resident_mb(measured.pid or 0)), processor)
 
     def _position(self, generation: int) -> int:
         prefix = f"{self._settings.redis_key_prefix}:{generation}:partition:"
@@ -188,14 +195,11 @@ def _all_run(processes: Sequence[AppProcess]) -> bool:
     return all(process.poll() is None for process in processes)
 
 
-def _processor_us(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1e6 / _CLOCK_TICKS
-
-
-def _resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+def _between(one: _Mark, other: _Mark) -> tuple[float, dict[str, float]]:
+    """Return the events a second from one mark to the other, and the microseconds an event that each process took."""
+    (since, first, before), (until, last, after) = one, other
+    events = last - first
+    return events / (until - since), {name: (after[name] - before[name]) * 1e6 / events for name in after}
 
 
 def main() -> None:

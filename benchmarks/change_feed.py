@@ -8,7 +8,6 @@ The exit status is 1 if a follower did not see each accepted change once and in 
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from benchmarks import change_feed_check
 from benchmarks.change_crowd import Crowd
 from benchmarks.change_writing import write
 from benchmarks.patient_client import Trouble
+from benchmarks.process_usage import processor_seconds, resident_mb
 from devstack import servers
 from devstack.table import AppProcess
 from tests.e2e.log_reader import user_logs
@@ -85,7 +85,8 @@ async def _crowd(stack: Stack, clients: int, writes: int, writers: int) -> int:
     crowd = Crowd(stack.query_url)
     started = time.monotonic()
     await crowd.connect(clients)
-    memory = _memory(stack.query_api)
+    worker = _worker(stack.query_api)
+    memory = resident_mb(worker)
     print(f"{clients:,} clients connected in {time.monotonic() - started:.2f} s; {memory:.0f} MiB in the process")
     loop = asyncio.get_running_loop()
     delays: list[float] = []
@@ -100,16 +101,17 @@ async def _crowd(stack: Stack, clients: int, writes: int, writers: int) -> int:
         f"one change at a time: the last client has it {statistics.median(delays):.0f} ms after the writer's answer "
         f"(p99 {delays[-1 - len(delays) // 100]:.0f} ms)"
     )
-    used, started = _cpu(stack.query_api), time.monotonic()
+    used, started = processor_seconds(worker), time.monotonic()
     await _write(stack, writes, writers)
     written = time.monotonic() - started
     await crowd.until_all_have(_SPACED_WRITES + writes)
     seconds = time.monotonic() - started
+    busy = (processor_seconds(worker) - used) / seconds
     counts = crowd.counts()
     print(
         f"{writes:,} writes in {written:.1f} s; all clients have them after {seconds:.1f} s: "
-        f"{writes * clients / seconds:,.0f} changes/s sent, {(_cpu(stack.query_api) - used) / seconds:.0%} of a core, "
-        f"{_memory(stack.query_api):.0f} MiB; clients that lost their connection: {crowd.broken}"
+        f"{writes * clients / seconds:,.0f} changes/s sent, {busy:.0%} of a core, "
+        f"{resident_mb(worker):.0f} MiB; clients that lost their connection: {crowd.broken}"
     )
     crowd.close()
     return 0 if counts == {_SPACED_WRITES + writes} and not crowd.broken else 1
@@ -130,16 +132,6 @@ async def _write(stack: Stack, writes: int, writers: int) -> None:
 def _worker(process: AppProcess) -> int:
     (pid,) = map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
     return pid
-
-
-def _cpu(process: AppProcess) -> float:
-    fields = Path(f"/proc/{_worker(process)}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory(process: AppProcess) -> float:
-    pages = int(Path(f"/proc/{_worker(process)}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 if __name__ == "__main__":

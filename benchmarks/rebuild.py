@@ -30,6 +30,7 @@ from redis import Redis
 
 from benchmarks.load import LoadResult, http_request, run_load
 from benchmarks.made_up_log import write_log
+from benchmarks.process_usage import resident_mb
 from devstack import servers
 from devstack.table import APPS, DEFAULTS, AppProcess
 from projector.settings import ProjectorSettings
@@ -104,11 +105,6 @@ def _polling_rate(directory: Directory) -> float:
     return seen / elapsed
 
 
-def _resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
 class _Clients(threading.Thread):
     """Readers and writers at a steady rate, until `end`."""
 
@@ -176,7 +172,7 @@ def _measure_rebuild(directory: Directory, redis: "Redis", events: int) -> tuple
         if filled and began is None:
             began = (time.perf_counter(), filled)
         if (not tenth and filled >= events / 10) or (ended is None and not beside.endswith(b" filling") and began):
-            sizes = (_resident_mb(process.pid), _resident_mb(projector))
+            sizes = (resident_mb(process.pid), resident_mb(projector))
             if tenth:
                 ended = (time.perf_counter(), filled)
             tenth = True
@@ -210,10 +206,10 @@ def main() -> None:
         sizes: list[float] = []
         while (done := directory.positions(redis, 1)) < asked.events:
             if not sizes and done >= asked.events / 10:
-                sizes.append(_resident_mb(projector.pid or 0))
+                sizes.append(resident_mb(projector.pid or 0))
             time.sleep(0.05)
         live_rate = asked.events / (time.perf_counter() - started)
-        sizes.append(_resident_mb(projector.pid or 0))
+        sizes.append(resident_mb(projector.pid or 0))
         _say(f"projected from nothing at {live_rate:,.0f}/s")
         _say(f"projector: {sizes[0]:.0f} MB at a tenth, {sizes[-1]:.0f} MB at the end")
         for process in directory.processes.values():

@@ -138,7 +138,9 @@ def _spelled(
     spoken = formatted or " ".join(filter(None, (given, family)))
     sorted_by = words_of(spoken or display_name or "")
     found = list(sorted_by)
-    for text in (*((given, family) if formatted else ()), display_name, email):
+    # What is spoken has the words of the given and the family name, unless it was given whole.
+    parts = (given, family) if formatted else ()
+    for text in (*parts, display_name, email):
         if text and text != spoken:
             found += words_of(text)
     return " ".join(sorted_by)[:MOST_CHARACTERS], distinct(found)
